@@ -1,0 +1,1 @@
+"""Xiaoer, the server: live chat, streamed answers, one durable log per conversation."""

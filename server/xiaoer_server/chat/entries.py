@@ -1,0 +1,70 @@
+"""The log's vocabulary: entries, the pieces of a growing answer, and who is asking."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Role = Literal["visitor", "assistant", "agent", "system"]
+Status = Literal["complete", "streaming", "interrupted"]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whom a verified visitor token speaks for. `expires` is in seconds since the epoch."""
+
+    tenant: str
+    visitor: str
+    conversation: str
+    expires: int
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an answer comes from: an article's title and the path it is read at."""
+
+    title: str
+    url: str
+
+
+class Flags(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the word filter did to a message: the strictest action and the words it hit."""
+
+    action: Literal["mask", "block"]
+    words: list[str]
+
+
+class Entry(msgspec.Struct):
+    """One entry of a conversation's log.
+
+    `seq` counts from 1 without gaps. `at` is UTC in milliseconds since the epoch. `client_id` is the visitor's
+    own key that makes a resend idempotent. `finish_reason` is set once an answer has ended: `stop`, `length`,
+    `content_filter`, or why it was interrupted: `upstream_error`, `timeout`, `restart`, `cancelled`.
+    `answered_by` names the answerer: `knowledge`, or `model:<name>`.
+    """
+
+    seq: int
+    role: Role
+    text: str
+    at: int
+    client_id: str | None = None
+    status: Status = "complete"
+    finish_reason: str | None = None
+    sources: list[Source] | None = None
+    flags: Flags | None = None
+    answered_by: str | None = None
+
+
+class Piece:
+    """A delta of a growing answer: `text` starts at code point `offset` of entry `seq`.
+
+    Outlets may keep the encoded frame in `encoded`, so that it is made once however many sockets receive it.
+    """
+
+    __slots__ = ("encoded", "end", "offset", "seq", "text")
+
+    def __init__(self, seq: int, offset: int, text: str) -> None:
+        self.seq = seq
+        self.offset = offset
+        self.text = text
+        self.end = offset + len(text)
+        self.encoded: dict[str, bytes] | None = None
