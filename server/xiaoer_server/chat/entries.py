@@ -68,3 +68,9 @@ class Piece:
         self.text = text
         self.end = offset + len(text)
         self.encoded: dict[str, bytes] | None = None
+
+
+class Typing(msgspec.Struct, frozen=True):
+    """Somebody is writing; passing on is all that happens to it, it is never stored."""
+
+    role: Role

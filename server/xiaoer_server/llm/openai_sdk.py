@@ -1,0 +1,186 @@
+"""Models behind an OpenAI-compatible API, through the official SDK.
+
+The SDK builds and sends the request and knows the errors; the stream's bytes are read raw, because its own event
+objects cost over a hundred microseconds a token where `SSEDecoder` and `chat_delta` cost one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from xiaoer import SSEDecoder, chat_delta
+from xiaoer.errors import XiaoerError
+
+from ..config import ModelSettings
+from .provider import ChatMessage, ModelError
+from .stall import StallGuard
+
+if TYPE_CHECKING:
+    import openai
+
+log = logging.getLogger(__name__)
+
+#: A finish reason that is set. Inside a JSON string the quotes would be escaped, so text can't imitate it.
+_FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = msgspec.field(default_factory=list)
+    error: msgspec.Raw | None = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+
+
+class OpenAIProvider:
+    """Chat completions over the `openai` SDK with aiohttp under it.
+
+    Redirects are not followed. The SDK's own retries are off: the caller decides, since only it knows whether the
+    visitor has seen a token. A model that rejects `temperature` or `max_tokens` is asked again without it, once,
+    and the answer is remembered.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._settings = settings
+        self._client: openai.AsyncOpenAI | None = None
+        self._options: dict[str, Any] = {"max_tokens": settings.max_tokens}
+        if settings.send_temperature:
+            self._options["temperature"] = settings.clamped_temperature
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._settings.name
+
+    async def start(self) -> None:
+        """Import the SDK (about a second) and open its connection pool."""
+        import httpx2
+        import openai
+
+        settings = self._settings
+        self._client = openai.AsyncOpenAI(
+            api_key=settings.api_key or "none",
+            base_url=settings.base_url or None,
+            max_retries=0,
+            timeout=httpx2.Timeout(None, connect=settings.connect_seconds),
+            http_client=openai.DefaultAioHttpClient(
+                follow_redirects=False,
+                timeout=httpx2.Timeout(None, connect=settings.connect_seconds),
+                limits=httpx2.Limits(max_connections=settings.connections),
+            ),
+        )
+
+    async def close(self) -> None:
+        """Close the connection pool."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def stream(self, messages: list[ChatMessage], on_text: Callable[[str], None]) -> str:
+        """See `Provider.stream`."""
+        settings = self._settings
+        guard = StallGuard(
+            first=settings.first_token_seconds, between=settings.token_seconds, limit=settings.answer_seconds
+        )
+        try:
+            async with guard:
+                return await self._ask(msgspec.to_builtins(messages), on_text, guard)
+        except TimeoutError as error:
+            raise ModelError("timeout", "the model sent nothing for too long", retryable=True) from error
+
+    async def _ask(self, messages: list[Any], on_text: Callable[[str], None], guard: StallGuard) -> str:
+        import openai
+
+        assert self._client is not None, "start() comes first"
+        create = self._client.chat.completions.with_streaming_response.create
+        while True:
+            options = dict(self._options)
+            try:
+                async with create(model=self._settings.name, messages=messages, stream=True, **options) as response:
+                    if "text/event-stream" not in response.headers.get("content-type", ""):
+                        raise ModelError("malformed", "the upstream answered without an event stream")
+                    return await _relay(response, on_text, guard)
+            except openai.BadRequestError as error:
+                if not self._drop_rejected_option(error, options):
+                    raise ModelError("rejected", f"the upstream refused the request: {error.code}") from error
+            except openai.APIStatusError as error:
+                raise _status_error(error) from error
+            except openai.APITimeoutError as error:
+                raise ModelError("timeout", "the upstream did not answer in time", retryable=True) from error
+            except openai.APIConnectionError as error:
+                raise ModelError("connect", "the upstream cannot be reached", retryable=True) from error
+
+    def _drop_rejected_option(self, error: openai.BadRequestError, sent: dict[str, Any]) -> bool:
+        """Note that this model does not take an option; True if the request can be sent again without it."""
+        param = error.param if error.param in sent else next((key for key in sent if key in str(error)), None)
+        if param is None:
+            return False
+        if param in self._options:
+            log.warning("model %s does not take %s; it is left out from now on", self.name, param)
+            del self._options[param]
+            if param == "max_tokens":
+                self._options["max_completion_tokens"] = self._settings.max_tokens
+        return True
+
+
+async def _relay(response: Any, on_text: Callable[[str], None], guard: StallGuard) -> str:
+    """Read the event stream to its end; only a finish reason makes it whole."""
+    decoder = SSEDecoder()
+    finish: str | None = None
+    try:
+        async for block in response.iter_bytes():
+            guard.touch()
+            for event in decoder.feed(block):
+                data = event.data
+                if data == b"[DONE]":
+                    continue
+                text = chat_delta(data)
+                if text:
+                    on_text(text)
+                if text is None or _FINISHED[0] in data or _FINISHED[1] in data:
+                    finish = _inspect(data) or finish
+    except (XiaoerError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError("malformed", f"the upstream sent an unreadable event: {error}", retryable=True) from error
+    except (OSError, _transport_errors()) as error:
+        raise ModelError("truncated", "the upstream broke off", retryable=True) from error
+    if finish is None:
+        raise ModelError("truncated", "the upstream ended without a finish reason", retryable=True)
+    return finish
+
+
+def _inspect(data: bytes) -> str | None:
+    """Look at a chunk that carries no text: a finish reason, an error, or nothing of interest."""
+    chunk = _decode_chunk(data)
+    if chunk.error is not None and bytes(chunk.error) != b"null":
+        raise ModelError("unavailable", "the upstream reported an error inside the stream", retryable=True)
+    return chunk.choices[0].finish_reason if chunk.choices else None
+
+
+def _transport_errors() -> type[Exception]:
+    import httpx2
+
+    return httpx2.HTTPError
+
+
+def _status_error(error: openai.APIStatusError) -> ModelError:
+    status = error.status_code
+    retry_after = _seconds(error.response.headers.get("retry-after"))
+    if status == 429:
+        return ModelError("rate_limited", "the upstream is rate limiting", retryable=True, retry_after=retry_after)
+    if status >= 500 or status == 408:
+        return ModelError("unavailable", f"the upstream answered {status}", retryable=True, retry_after=retry_after)
+    return ModelError("rejected", f"the upstream refused the request with {status}")
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:
+        return None

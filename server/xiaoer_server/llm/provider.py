@@ -1,0 +1,60 @@
+"""What the brain asks of a language model, whoever serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+ModelFailure = Literal["connect", "timeout", "rate_limited", "rejected", "unavailable", "malformed", "truncated"]
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    """One turn of the prompt, in the shape of OpenAI's chat completions."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ModelError(Exception):
+    """The model gave no whole answer.
+
+    Args:
+        failure: What happened. `truncated` means the stream ended without its finish reason.
+        message: For the operator's log; never holds a key or an address's credentials.
+        retryable: Whether the same request may succeed when sent again.
+        retry_after: Seconds the upstream asked to wait.
+    """
+
+    def __init__(
+        self, failure: ModelFailure, message: str, *, retryable: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class Provider(Protocol):
+    """A model behind some protocol. One instance serves all conversations of the process."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, as the log shows it."""
+
+    async def start(self) -> None:
+        """Open what is shared between requests."""
+
+    async def stream(self, messages: list[ChatMessage], on_text: Callable[[str], None]) -> str:
+        """Ask the model and hand each piece of text to `on_text` as it comes.
+
+        Returns:
+            The finish reason the model gave, such as `stop` or `length`.
+
+        Raises:
+            ModelError: no whole answer came; pieces may have been handed over before.
+        """
+
+    async def close(self) -> None:
+        """Close all connections."""
