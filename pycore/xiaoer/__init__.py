@@ -1,0 +1,46 @@
+"""Native text kernels: a sensitive-word filter, a chunker, a priority queue and an SSE codec.
+
+Each runs compiled (Rust, Cython) or, where nobody built it, as a pure-Python twin with the same results;
+`build_info()` says which.
+"""
+
+from xiaoer._backend import build_info
+from xiaoer._version import __version__
+from xiaoer.chunker import Chunker
+from xiaoer.errors import (
+    BackendError,
+    DamagedFile,
+    EventTooLarge,
+    InvalidWord,
+    QueueEmpty,
+    QueueFull,
+    XiaoerError,
+)
+from xiaoer.filter import FilterStream, Fold, Match, Skip, Word, WordFilter
+from xiaoer.queue import PriorityQueue, Ticket
+from xiaoer.sse import SSEDecoder, SSEEvent, chat_delta, encode_sse
+
+__all__ = [
+    "BackendError",
+    "Chunker",
+    "DamagedFile",
+    "EventTooLarge",
+    "FilterStream",
+    "Fold",
+    "InvalidWord",
+    "Match",
+    "PriorityQueue",
+    "QueueEmpty",
+    "QueueFull",
+    "SSEDecoder",
+    "SSEEvent",
+    "Skip",
+    "Ticket",
+    "Word",
+    "WordFilter",
+    "XiaoerError",
+    "__version__",
+    "build_info",
+    "chat_delta",
+    "encode_sse",
+]

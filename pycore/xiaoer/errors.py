@@ -1,0 +1,52 @@
+"""Every exception that the library raises on purpose.
+
+XiaoerError
+├── BackendError (ImportError)        the compiled kernels are missing, of another version, or a debug build
+├── InvalidWord (ValueError)          a word or an allowed text that no filter can hold
+├── DamagedFile (ValueError)          a saved filter that is cut off, altered, foreign or of an unknown format
+├── EventTooLarge (ValueError)        an SSE event grew over the decoder's bound
+├── QueueFull (asyncio.QueueFull)     a bounded queue has no room
+└── QueueEmpty (asyncio.QueueEmpty)   nothing is waiting
+
+A wrong type is a TypeError and a wrong number (a limit of 0, an unknown unit) a plain ValueError, as everywhere.
+"""
+
+import asyncio
+
+__all__ = [
+    "BackendError",
+    "DamagedFile",
+    "EventTooLarge",
+    "InvalidWord",
+    "QueueEmpty",
+    "QueueFull",
+    "XiaoerError",
+]
+
+
+class XiaoerError(Exception):
+    """Base of all exceptions of this library."""
+
+
+class BackendError(XiaoerError, ImportError):
+    """The kernels that were asked for cannot be used; the message says which and what to do."""
+
+
+class InvalidWord(XiaoerError, ValueError):
+    """A word is empty or longer than a filter takes."""
+
+
+class DamagedFile(XiaoerError, ValueError):
+    """A file is not a filter that this version saved, or not all of it, or not any more."""
+
+
+class EventTooLarge(XiaoerError, ValueError):
+    """An event of a stream is larger than the decoder was told to hold."""
+
+
+class QueueFull(XiaoerError, asyncio.QueueFull):
+    """A bounded queue has no room for one more item."""
+
+
+class QueueEmpty(XiaoerError, asyncio.QueueEmpty):
+    """A queue was asked for an item without waiting, and has none."""
