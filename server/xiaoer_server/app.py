@@ -1,0 +1,121 @@
+"""The composition root: who is wired to whom, in which order things start and stop."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import uvloop
+
+from xiaoer import Word, WordFilter
+
+from .brain import markdown
+from .brain.knowledge import Knowledge
+from .chat.log import ConversationLog
+from .chat.pipeline import Pipeline
+from .config import Settings
+from .demo import shop
+from .edge import server as edge_server
+from .edge.auth import KeyFileError, Signer
+from .edge.context import EdgeContext
+from .edge.limits import Limits
+from .edge.rest import build_app
+from .llm.openai_sdk import OpenAIProvider
+from .llm.provider import Provider
+from .store.engine import Store, StoreLocked
+from .store.tenants import Tenant, Tenants
+from .store.visitors import Visitors
+from .store.words import Words
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The server cannot start. The message is one line that says why and what to do."""
+
+
+def serve(settings: Settings) -> None:
+    """Run the server until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        StartError: the data folder is in use or cannot be used, a key is not safe, or the port is taken.
+    """
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    data = Path(settings.server.data)
+    try:
+        store = await Store.open(data)
+    except StoreLocked as error:
+        raise StartError(str(error)) from error
+    except OSError as error:
+        raise StartError(f"data folder {data}: {error.strerror}") from error
+    try:
+        await _with_store(settings, store, data)
+    finally:
+        await store.close()
+
+
+async def _with_store(settings: Settings, store: Store, data: Path) -> None:
+    tenants = await _tenants(settings, store)
+    provider = await _provider(settings)
+    conversations = ConversationLog(store)
+    pipeline = Pipeline(
+        settings,
+        conversations,
+        Knowledge(store),
+        await _word_filters(store, tenants),
+        {slug: (tenant.name, settings.tenants[slug].system_prompt) for slug, tenant in tenants.items()},
+        provider,
+    )
+    try:
+        signer = Signer.open(data, settings.security)
+    except KeyFileError as error:
+        raise StartError(str(error)) from error
+    context = EdgeContext(
+        settings=settings,
+        log=conversations,
+        pipeline=pipeline,
+        visitors=Visitors(store),
+        tenants=tenants,
+        signer=signer,
+        limits=Limits(settings.limits),
+        render=markdown.render,
+    )
+    unanswered = await conversations.recover()
+    await pipeline.start()
+    for tenant, conversation in unanswered:
+        pipeline.resume(await conversations.open(tenant, conversation))
+    try:
+        await edge_server.build(build_app(context), context).serve()
+    finally:
+        await pipeline.drain(0)
+        if provider is not None:
+            await provider.close()
+
+
+async def _tenants(settings: Settings, store: Store) -> dict[str, Tenant]:
+    """Bring the tenants of the settings into the store; the first start fills demo shops, with progress."""
+    repository = Tenants(store)
+    for slug, tenant in settings.tenants.items():
+        await repository.ensure(slug, name=tenant.name or slug, allowed_sites=tenant.allowed_sites)
+        if tenant.demo:
+            await shop.load(store, slug, progress=print)
+    return {tenant.id: tenant for tenant in await repository.all() if tenant.id in settings.tenants}
+
+
+async def _word_filters(store: Store, tenants: dict[str, Tenant]) -> dict[str, WordFilter]:
+    rows = {slug: await Words(store).all(slug) for slug in tenants}
+    return {
+        slug: WordFilter([Word(row.text, row.level, tuple(row.tags), row.action) for row in words])
+        for slug, words in rows.items()
+    }
+
+
+async def _provider(settings: Settings) -> Provider | None:
+    if not settings.model.configured:
+        return None
+    provider = OpenAIProvider(settings.model)
+    await provider.start()
+    return provider

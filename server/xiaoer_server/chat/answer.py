@@ -1,0 +1,81 @@
+"""The way out of an answer: through the word filter, into the log."""
+
+from __future__ import annotations
+
+import asyncio
+
+from xiaoer import WordFilter
+
+from .conversation import Conversation
+from .entries import Entry, Source
+from .live import LiveAnswer
+from .log import ConversationLog
+
+
+class AnswerSink:
+    """Takes an answer's text as it comes and lets it grow in the log.
+
+    The log's entry is opened by the first text that passes the filter, so that its seq orders as people saw it.
+    Opening waits for the disk; what comes meanwhile is kept here. After that a piece goes straight through.
+    """
+
+    __slots__ = ("_conversation", "_filter", "_held", "_live", "_log", "_opening", "answered_by")
+
+    def __init__(self, log: ConversationLog, conversation: Conversation, words: WordFilter) -> None:
+        self._log = log
+        self._conversation = conversation
+        self._filter = words.stream()
+        self._held: list[str] = []
+        self._live: LiveAnswer | None = None
+        self._opening: asyncio.Task[LiveAnswer] | None = None
+        self.answered_by = ""
+
+    @property
+    def started(self) -> bool:
+        """Whether anything of the answer is, or is about to be, in the log."""
+        return self._opening is not None
+
+    def reset(self, words: WordFilter) -> None:
+        """Begin again with another answerer; only before the answer has started."""
+        assert not self.started
+        self._filter = words.stream()
+
+    def text(self, piece: str) -> None:
+        """Take the next piece of text."""
+        self._pass_on(self._filter.feed(piece))
+
+    async def finish(self, finish_reason: str, sources: list[Source] | None = None) -> Entry:
+        """End the answer as whole; returns once that is durable."""
+        live = await self._end()
+        return await live.finish(finish_reason, sources)
+
+    async def interrupt(self, finish_reason: str) -> Entry | None:
+        """End the answer as interrupted, with the text as far as it came; None if it had not started."""
+        if not self.started:
+            return None
+        live = await self._end()
+        return await live.interrupt(finish_reason)
+
+    def _pass_on(self, passed: str) -> None:
+        if not passed:
+            return
+        if self._live is not None:
+            self._live.append(passed)
+            return
+        self._held.append(passed)
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+
+    async def _open(self) -> LiveAnswer:
+        live = await self._log.begin_answer(self._conversation, self.answered_by)
+        self._live = live
+        for text in self._held:
+            live.append(text)
+        self._held.clear()
+        return live
+
+    async def _end(self) -> LiveAnswer:
+        self._pass_on(self._filter.flush())
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        return await asyncio.shield(self._opening)

@@ -1,0 +1,324 @@
+"""The one place that orders the stages of a message.
+
+    accept: filter(in) → log → burst
+    answer: history → knowledge → model, or the knowledge's own passage → filter(stream) → log
+
+What people wait on goes through the urgent lane, the rest behind it; both are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from xiaoer import PriorityQueue, WordFilter
+
+from ..brain import prompt
+from ..brain.answerer import compose
+from ..brain.knowledge import Knowledge, Passage
+from ..brain.language import language_of
+from ..config import Settings
+from ..errors import ServerError, Unavailable
+from ..llm.provider import ModelError, Provider
+from ..ops import metrics
+from .answer import AnswerSink
+from .burst import Burst
+from .conversation import Conversation
+from .entries import Entry, Flags, Source, Typing
+from .log import ConversationLog
+
+log = logging.getLogger(__name__)
+
+Accepted = Callable[[int, ServerError | None, str | None], None]
+
+#: Lanes of the queue: somebody is looking at the conversation, or nobody is.
+URGENT, BACKGROUND = 0, 1
+
+#: An upstream's Retry-After is waited out before the one retry only up to here; longer, and knowledge answers.
+LONGEST_RETRY_WAIT = 2.0
+
+#: The built-in answerer's passage grows at this pace, in code points a second and code points a step.
+TYPING_PACE, TYPING_STEP = 400, 6
+
+BLOCKED = {
+    "zh": "这条消息含有不能处理的内容,没有转给客服。请换个说法再试。",
+    "en": "This message contains something we can't handle and was not passed on. Please put it another way.",
+}
+BUSY = {
+    "zh": "现在咨询的人很多,请稍后再问一次。",
+    "en": "Very many people are asking right now. Please ask again in a moment.",
+}
+
+
+class Turn:
+    """What the pipeline knows of one conversation while messages of it are unanswered."""
+
+    __slots__ = ("again", "burst", "sink", "state", "task")
+
+    def __init__(self, burst: Burst) -> None:
+        self.burst = burst
+        self.state: Literal["idle", "queued", "answering"] = "idle"
+        self.task: asyncio.Task[None] | None = None
+        self.sink: AnswerSink | None = None
+        self.again = False
+
+
+class Pipeline:
+    """Takes visitors' messages in and brings answers out.
+
+    Args:
+        words: The word filter of each tenant.
+        shops: Each tenant's name and its own rules for the model.
+        provider: The model, or None where the built-in answerer works alone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        conversations: ConversationLog,
+        knowledge: Knowledge,
+        words: Mapping[str, WordFilter],
+        shops: Mapping[str, tuple[str, str]],
+        provider: Provider | None,
+    ) -> None:
+        self._settings = settings
+        self._log = conversations
+        self._knowledge = knowledge
+        self._words = words
+        self._shops = shops
+        self._provider = provider
+        self._queue: PriorityQueue[Conversation] = PriorityQueue(2, settings.answer.max_waiting)
+        self._slots = asyncio.Semaphore(settings.answer.concurrency)
+        self._loop = asyncio.get_running_loop()
+        self._dispatcher: asyncio.Task[None] | None = None
+        self._answers: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    # -- in ---------------------------------------------------------------------------------------------------
+
+    def accept(self, conversation: Conversation, client_id: str, text: str, done: Accepted) -> None:
+        """Take a visitor's message; see `edge.context.PipelineLike`."""
+        if self._draining:
+            done(0, Unavailable("The server is restarting; send again.", code="draining", retry_after=2.0), None)
+            return
+        if self._queue.qsize() >= self._settings.answer.max_waiting:
+            done(0, Unavailable("All lanes are full; send again later.", code="busy", retry_after=5.0), None)
+            return
+        words = self._words[conversation.tenant]
+        flags = None
+        stored = text
+        if words.contains(text):
+            matches = words.find(text)
+            blocked = any(match.word.action == "block" for match in matches)
+            flags = Flags("block" if blocked else "mask", sorted({match.word.text for match in matches}))
+            stored = words.replace(text)
+        known = conversation.last_seq
+
+        def durable(seq: int, error: ServerError | None) -> None:
+            done(seq, error, stored if stored != text else None)
+            if error is not None or seq <= known:
+                return
+            metrics.MESSAGES.inc()
+            if flags is not None and flags.action == "block":
+                self._log.append(conversation, "system", BLOCKED[language_of(text)], _ignore)
+            elif self._settings.answer.enabled:
+                self._asked(conversation)
+
+        self._log.append(conversation, "visitor", stored, durable, client_id=client_id, flags=flags)
+
+    def resume(self, conversation: Conversation) -> None:
+        """Answer a message that a restart left unanswered."""
+        self._enqueue(conversation)
+
+    def _asked(self, conversation: Conversation) -> None:
+        turn = self._turn(conversation)
+        if turn.state == "answering":
+            if turn.sink is not None and turn.sink.started:
+                turn.again = True
+                return
+            assert turn.task is not None
+            turn.task.cancel()
+            turn.task = turn.sink = None
+            turn.state = "idle"
+        if turn.state == "idle":
+            turn.burst.touch()
+
+    def _turn(self, conversation: Conversation) -> Turn:
+        turn = conversation.scratch
+        if not isinstance(turn, Turn):
+            answer = self._settings.answer
+            turn = conversation.scratch = Turn(
+                Burst(
+                    lambda: self._enqueue(conversation),
+                    gap=answer.burst_ms / 1000,
+                    longest=answer.burst_max_ms / 1000,
+                    loop=self._loop,
+                )
+            )
+        return turn
+
+    def _enqueue(self, conversation: Conversation) -> None:
+        lane = URGENT if conversation.watched else BACKGROUND
+        try:
+            self._queue.put_nowait(conversation, lane, conversation.tenant)
+        except asyncio.QueueFull:
+            text = BUSY[language_of(self._question(conversation)[0])]
+            self._log.append(conversation, "system", text, _ignore)
+        else:
+            self._turn(conversation).state = "queued"
+
+    # -- out --------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        self._dispatcher = self._loop.create_task(self._dispatch())
+
+    async def drain(self, limit: float) -> None:
+        """Begin no new answer, let those under way finish for `limit` seconds, then interrupt what is left.
+
+        What waits is left unanswered in the log, where the next start finds it.
+        """
+        self._draining = True
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+        if self._answers:
+            await asyncio.wait(self._answers, timeout=limit)
+        for task in self._answers:
+            task.cancel()
+        if self._answers:
+            await asyncio.wait(self._answers)
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._slots.acquire()
+            conversation = await self._queue.get()
+            turn = self._turn(conversation)
+            turn.state = "answering"
+            turn.task = task = self._loop.create_task(self._answer(conversation, turn))
+            self._answers.add(task)
+            task.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._slots.release()
+        self._answers.discard(task)
+
+    async def _answer(self, conversation: Conversation, turn: Turn) -> None:
+        me = turn.task
+        words = self._words[conversation.tenant]
+        turn.sink = sink = AnswerSink(self._log, conversation, words)
+        turn.again = False
+        try:
+            await self._bring_out(conversation, sink, words)
+        except asyncio.CancelledError:
+            # A newer message came before the answer had started, or the server is going down.
+            await sink.interrupt("restart")
+            metrics.ANSWERS.labels(sink.answered_by or "none", "cancelled").inc()
+        except ServerError as error:
+            # The disk does not take the answer; the log has told the visitor to come back.
+            log.error("an answer could not be stored: %s", error)
+            metrics.ANSWERS.labels(sink.answered_by, "lost").inc()
+        except Exception:
+            log.exception("answering failed")
+            await sink.interrupt("internal_error")
+            metrics.ANSWERS.labels(sink.answered_by or "none", "error").inc()
+        finally:
+            if turn.task is me:
+                turn.task = turn.sink = None
+                turn.state = "idle"
+                if turn.again and not self._draining:
+                    turn.burst.touch()
+                elif not turn.burst.waiting:
+                    conversation.scratch = None
+
+    async def _bring_out(self, conversation: Conversation, sink: AnswerSink, words: WordFilter) -> None:
+        question, history = self._question(conversation)
+        if not question:
+            return
+        conversation.tell(Typing("assistant"))
+        asked_at = time.monotonic()
+        passages = await self._knowledge.search(conversation.tenant, question, limit=self._settings.answer.passages)
+        if self._provider is not None and await self._from_model(
+            self._provider, conversation, sink, words, passages, history, asked_at
+        ):
+            return
+        await self._from_knowledge(sink, question, passages, asked_at)
+
+    async def _from_model(
+        self,
+        provider: Provider,
+        conversation: Conversation,
+        sink: AnswerSink,
+        words: WordFilter,
+        passages: list[Passage],
+        history: list[Entry],
+        asked_at: float,
+    ) -> bool:
+        """Stream the model's answer; False if it failed twice before its first token."""
+        answer = self._settings.answer
+        shop, rules = self._shops[conversation.tenant]
+        evidence = [passage for passage in passages if passage.score >= answer.evidence_threshold]
+        messages = prompt.build(
+            shop, rules, evidence, [(entry.role, entry.text) for entry in history], max_chars=answer.history_chars
+        )
+        sink.answered_by = f"model:{provider.name}"
+
+        def on_text(piece: str) -> None:
+            if not sink.started:
+                metrics.FIRST_TOKEN.observe(time.monotonic() - asked_at)
+            sink.text(piece)
+
+        for attempt in (1, 2):
+            try:
+                finish_reason = await provider.stream(messages, on_text)
+            except ModelError as error:
+                log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
+                metrics.MODEL_FAILURES.labels(error.failure).inc()
+                if sink.started:
+                    await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
+                    metrics.ANSWERS.labels("model", "interrupted").inc()
+                    return True
+                sink.reset(words)
+                wait = error.retry_after or 0.0
+                if attempt == 2 or not error.retryable or wait > LONGEST_RETRY_WAIT:
+                    return False
+                await asyncio.sleep(wait)
+            else:
+                await sink.finish(finish_reason, _sources(evidence))
+                metrics.ANSWERS.labels("model", "whole").inc()
+                return True
+        return False
+
+    async def _from_knowledge(self, sink: AnswerSink, question: str, passages: list[Passage], asked_at: float) -> None:
+        """Stream the fitting passage, or say that there is none and offer a human."""
+        answer = compose(question, passages, threshold=self._settings.answer.evidence_threshold)
+        sink.answered_by = "knowledge"
+        metrics.FIRST_TOKEN.observe(time.monotonic() - asked_at)
+        for start in range(0, len(answer.text), TYPING_STEP):
+            sink.text(answer.text[start : start + TYPING_STEP])
+            await asyncio.sleep(TYPING_STEP / TYPING_PACE)
+        await sink.finish("stop", answer.sources or None)
+        metrics.ANSWERS.labels("knowledge", "confident" if answer.confident else "unsure").inc()
+
+    def _question(self, conversation: Conversation) -> tuple[str, list[Entry]]:
+        """What is unanswered, as one text, and the history window that ends with it."""
+        entries = conversation.recent(self._settings.answer.history_entries)
+        history = [entry for entry in entries if entry.flags is None or entry.flags.action != "block"]
+        asked: list[str] = []
+        for entry in reversed(history):
+            if entry.role in ("assistant", "agent"):
+                break
+            if entry.role == "visitor":
+                asked.append(entry.text)
+        return "\n".join(reversed(asked)), [entry for entry in history if entry.role != "system"]
+
+
+def _sources(passages: list[Passage]) -> list[Source] | None:
+    return list({passage.url: Source(passage.title, passage.url) for passage in passages}.values()) or None
+
+
+def _ignore(_seq: int, error: ServerError | None) -> None:
+    if error is not None:
+        log.error("a notice to a visitor could not be stored: %s", error)

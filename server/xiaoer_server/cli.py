@@ -1,0 +1,76 @@
+"""The command `xiaoer`: serve, doctor, version."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from xiaoer import __version__, build_info
+
+from .config import ConfigError, Settings, load
+
+#: Exit codes, as `sysexits.h` names them.
+EX_OK, EX_UNAVAILABLE, EX_CONFIG = 0, 69, 78
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "version":
+        return _version()
+    try:
+        settings = _settings(options)
+    except ConfigError as error:
+        print(f"xiaoer: {error}", file=sys.stderr)
+        return EX_CONFIG
+    if options.command == "doctor":
+        from .doctor import examine
+
+        return EX_OK if examine(settings, print) else EX_UNAVAILABLE
+    from .app import StartError, serve
+
+    try:
+        serve(settings)
+    except (ConfigError, StartError) as error:
+        print(f"xiaoer: {error}", file=sys.stderr)
+        return EX_CONFIG
+    except KeyboardInterrupt:
+        pass
+    return EX_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="xiaoer", description="Self-hosted AI customer service for high load.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    serve = commands.add_parser("serve", help="run the server")
+    doctor = commands.add_parser("doctor", help="say what is missing and what is there")
+    for command in (serve, doctor):
+        command.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+        command.add_argument("--port", type=int, help="port to listen on (default 8000, 0 takes a free one)")
+        command.add_argument("--data", metavar="DIR", help="folder of the database and keys (default xiaoer-data)")
+        command.add_argument("--config", metavar="FILE", type=Path, help="TOML file with settings, see README")
+        command.add_argument("--workers", type=int, metavar="N", help="processes (this version: 1)")
+    commands.add_parser("version", help="print versions and the kernels' backend")
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    named = os.environ.get("XIAOER_CONFIG")
+    path: Path | None = options.config or (Path(named) if named else None)
+    flags = {f"server.{key}": getattr(options, key) for key in ("host", "port", "data", "workers")}
+    return load(path, os.environ, flags)
+
+
+def _version() -> int:
+    info = build_info()
+    print(f"xiaoer {__version__}")
+    for key, value in info.items():
+        print(f"  {key}: {', '.join(value) if isinstance(value, list | tuple) else value}")
+    return EX_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

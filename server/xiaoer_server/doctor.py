@@ -1,0 +1,123 @@
+"""`xiaoer doctor`: what is there, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from xiaoer import build_info
+
+from .config import Settings
+
+#: Descriptors a busy help desk needs: one a visitor, and some.
+WANTED_DESCRIPTORS = 8_192
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One line of the examination. A finding that is not `ok` and not `hint` keeps the server from working."""
+
+    ok: bool
+    what: str
+    advice: str = ""
+    hint: bool = False
+
+
+def examine(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Check everything `serve` relies on and print a line for each.
+
+    Returns:
+        True if nothing is missing that `serve` needs.
+    """
+    healthy = True
+    for check in (_python, _kernels, _packages, _sqlite, _data_folder, _port, _descriptors, _model):
+        for finding in check(settings):
+            mark = "ok  " if finding.ok else ("hint" if finding.hint else "FAIL")
+            say(f"{mark}  {finding.what}" + ("" if finding.ok or not finding.advice else f"\n      {finding.advice}"))
+            healthy &= finding.ok or finding.hint
+    return healthy
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(sys.version_info >= (3, 11), f"Python {version}", "Python 3.11 or newer is needed.")
+
+
+def _kernels(_: Settings) -> Iterator[Finding]:
+    info = build_info()
+    native = info["backend"] == "native"
+    yield Finding(native, f"kernels: {info['backend']}", "The pure Python kernels work, far slower.", hint=True)
+    if native:
+        release = info["profile"] == "release"
+        yield Finding(release, f"kernels built in {info['profile']} mode", "Build them again with `make build`.", True)
+
+
+def _packages(_: Settings) -> Iterator[Finding]:
+    for name in ("uvloop", "uvicorn", "httptools", "websockets", "litestar", "sqlalchemy", "aiosqlite", "alembic",
+                 "nh3", "openai", "aiohttp"):  # fmt: skip
+        found = importlib.util.find_spec(name) is not None
+        version = importlib.metadata.version(name) if found else "missing"
+        yield Finding(found, f"{name} {version}", 'Install it with `pip install "xiaoer[server]"`.')
+
+
+def _sqlite(_: Settings) -> Iterator[Finding]:
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("CREATE VIRTUAL TABLE t USING fts5(x, tokenize='trigram')")
+        trigram = True
+    except sqlite3.OperationalError:
+        trigram = False
+    finally:
+        connection.close()
+    yield Finding(
+        trigram, f"SQLite {sqlite3.sqlite_version} with FTS5 trigram", "SQLite 3.34 or newer with FTS5 is needed."
+    )
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = Path(settings.server.data).absolute()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    yield Finding(os.access(nearest, os.W_OK), f"data folder {folder}", f"{nearest} cannot be written; see --data.")
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    host, port = settings.server.host, settings.server.port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+        free, why = True, ""
+    except OSError as error:
+        free, why = False, error.strerror or str(error)
+    yield Finding(free, f"address {host}:{port}", f"{why}. Is a server running already? Choose another with --port.")
+
+
+def _descriptors(_: Settings) -> Iterator[Finding]:
+    import resource
+
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield Finding(
+        soft >= WANTED_DESCRIPTORS or soft == resource.RLIM_INFINITY,
+        f"{soft} file descriptors",
+        f"Each visitor takes one; raise it for a busy desk: ulimit -n {WANTED_DESCRIPTORS}.",
+        hint=True,
+    )
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    model = settings.model
+    where = model.base_url or "the API of OpenAI"
+    yield Finding(
+        model.configured,
+        f"model {model.name} at {where}" if model.configured else "no model: answers come from the knowledge alone",
+        "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a model of your own.",
+        hint=True,
+    )
