@@ -5,3 +5,4 @@ pub mod chunker;
 pub mod error;
 pub mod fold;
 pub mod scan;
+pub mod text;

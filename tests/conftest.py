@@ -1,0 +1,82 @@
+"""Shared by all tests: the random seed in the header, and one run of a kernel test for each backend."""
+
+import importlib
+import os
+import random
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SEED = int(os.environ.get("XIAOER_SEED") or random.SystemRandom().randrange(2**32))
+
+settings.register_profile("default", max_examples=60, deadline=None)
+settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("XIAOER_HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # Before Hypothesis reads its option, so that one number repeats a whole run.
+    if config.getoption("--hypothesis-seed") is None:
+        config.option.hypothesis_seed = SEED
+
+
+def pytest_report_header() -> str:
+    return f"random seed: {SEED} (repeat with XIAOER_SEED={SEED})"
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    random.seed(SEED)
+
+
+def _import_pure() -> ModuleType:
+    """A second `xiaoer`, pure all through, beside the one in `sys.modules`; its classes are its own."""
+    ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "xiaoer"}
+    chosen = os.environ.get("XIAOER_BACKEND")
+    for name in ours:
+        del sys.modules[name]
+    os.environ["XIAOER_BACKEND"] = "pure"
+    try:
+        return importlib.import_module("xiaoer")
+    finally:
+        if chosen is None:
+            del os.environ["XIAOER_BACKEND"]
+        else:
+            os.environ["XIAOER_BACKEND"] = chosen
+        for name in [name for name in sys.modules if name.split(".")[0] == "xiaoer"]:
+            del sys.modules[name]
+        sys.modules.update(ours)
+
+
+@pytest.fixture(scope="session", params=["native", "pure"])
+def xiaoer(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """The library, once on each backend. Under XIAOER_BACKEND=pure only on that."""
+    if request.param == "pure":
+        yield _import_pure()
+        return
+    module = importlib.import_module("xiaoer")
+    if os.environ.get("XIAOER_BACKEND") == "pure":
+        pytest.skip("XIAOER_BACKEND=pure leaves the compiled kernels out")
+    assert module.build_info()["backend"] == "native", module.build_info()
+    assert module.build_info()["profile"] == "release", module.build_info()
+    yield module
+
+
+@pytest.fixture(scope="session")
+def native_xiaoer() -> ModuleType:
+    """The library with its compiled kernels, for tests that hold it against `pure_xiaoer`."""
+    if os.environ.get("XIAOER_BACKEND") == "pure":
+        pytest.skip("XIAOER_BACKEND=pure leaves the compiled kernels out")
+    module = importlib.import_module("xiaoer")
+    assert module.build_info()["backend"] == "native", module.build_info()
+    return module
+
+
+@pytest.fixture(scope="session")
+def pure_xiaoer() -> ModuleType:
+    """The library on the pure twins: the oracle."""
+    return _import_pure()
