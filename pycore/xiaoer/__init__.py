@@ -11,13 +11,14 @@ from xiaoer.errors import (
     BackendError,
     DamagedFile,
     EventTooLarge,
+    InvalidDelta,
     InvalidWord,
     QueueEmpty,
     QueueFull,
     XiaoerError,
 )
 from xiaoer.filter import FilterStream, Fold, Match, Skip, Word, WordFilter
-from xiaoer.queue import PriorityQueue, Ticket
+from xiaoer.queue import LevelStats, PriorityQueue, Ticket
 from xiaoer.sse import SSEDecoder, SSEEvent, chat_delta, encode_sse
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "EventTooLarge",
     "FilterStream",
     "Fold",
+    "InvalidDelta",
     "InvalidWord",
+    "LevelStats",
     "Match",
     "PriorityQueue",
     "QueueEmpty",
