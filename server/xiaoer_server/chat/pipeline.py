@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -39,6 +40,9 @@ URGENT, BACKGROUND = 0, 1
 
 #: An upstream's Retry-After is waited out before the one retry only up to here; longer, and knowledge answers.
 LONGEST_RETRY_WAIT = 2.0
+
+#: Seconds before the retry beyond what the upstream asked for, drawn anew each time so that retries spread out.
+BACKOFF = (0.1, 0.4)
 
 #: The built-in answerer's passage grows at this pace, in code points a second and code points a step.
 TYPING_PACE, TYPING_STEP = 400, 6
@@ -284,7 +288,7 @@ class Pipeline:
                 wait = error.retry_after or 0.0
                 if attempt == 2 or not error.retryable or wait > LONGEST_RETRY_WAIT:
                     return False
-                await asyncio.sleep(wait)
+                await asyncio.sleep(wait + random.uniform(*BACKOFF))  # noqa: S311 - spreads retries, guards nothing
             else:
                 await sink.finish(finish_reason, _sources(evidence))
                 metrics.ANSWERS.labels("model", "whole").inc()
