@@ -1,0 +1,145 @@
+"""The tables, in SQLAlchemy Core. Every one names its tenant, and every key begins with it.
+
+Times are UTC in milliseconds since the epoch, ids are UUIDv7 as text. The DDL that creates the tables is in
+`migrations/`; a test compares the two. JSON columns take what `msgspec.json` can encode, and SQL NULL for None.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
+from sqlalchemy.schema import BaseDDLElement, SchemaItem
+from sqlalchemy.sql.compiler import DDLCompiler
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Slug = String(64)
+Id = String(36)
+Millis = BigInteger()
+# MySQL's TEXT ends at 64 KiB, which a long answer may exceed.
+LongText = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
+Json = JSON(none_as_null=True)
+
+# Ids and words compare byte by byte; MySQL's default collation takes "Café" and "cafe" for the same key.
+MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+
+
+def _has_many_writers(
+    ddl: BaseDDLElement,
+    target: SchemaItem | str,
+    bind: Connection | None,
+    tables: list[Table] | None = None,
+    state: Any | None = None,
+    *,
+    dialect: Dialect,
+    compiler: DDLCompiler | None = None,
+    checkfirst: bool,
+) -> bool:
+    return dialect.name != "sqlite"
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Slug, primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("allowed_sites", Json, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("created_at", Millis, nullable=False),
+    **MYSQL,
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("tenant", Slug, ForeignKey("tenants.id"), primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("external_id", String(255)),
+    Column("profile", Json),
+    Column("created_at", Millis, nullable=False),
+    **MYSQL,
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("tenant", Slug, primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("visitor", Id, nullable=False),
+    Column("created_at", Millis, nullable=False),
+    Column("read_seq", BigInteger, nullable=False),
+    ForeignKeyConstraint(["tenant", "visitor"], ["visitors.tenant", "visitors.id"]),
+    Index(None, "tenant", "visitor"),
+    **MYSQL,
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("tenant", Slug, primary_key=True),
+    Column("conversation", Id, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("role", String(16), nullable=False),
+    Column("text", LongText, nullable=False),
+    Column("at", Millis, nullable=False),
+    Column("client_id", String(64)),
+    Column("status", String(16), nullable=False),
+    Column("finish_reason", String(32)),
+    Column("sources", Json),
+    Column("flags", Json),
+    Column("answered_by", String(128)),
+    ForeignKeyConstraint(["tenant", "conversation"], ["conversations.tenant", "conversations.id"]),
+    # On SQLite the one process that holds the folder's lock knows all client ids of an open conversation, so
+    # this index could only repeat what `chat/log.py` guarantees, and it doubles the CPU of a group commit
+    # (23 instead of 12 µs a row). Where several processes write, the database decides.
+    UniqueConstraint("tenant", "conversation", "client_id").ddl_if(callable_=_has_many_writers),
+    Index(None, "at"),
+    # Answers under way, of which there are few: found at once after a crash, free for all other rows.
+    Index(
+        "ix_entries_streaming",
+        "status",
+        "tenant",
+        "conversation",
+        "seq",
+        sqlite_where=text("status = 'streaming'"),
+        postgresql_where=text("status = 'streaming'"),
+    ),
+    **MYSQL,
+)
+
+words = Table(
+    "words",
+    metadata,
+    Column("tenant", Slug, ForeignKey("tenants.id"), primary_key=True),
+    Column("text", String(255), primary_key=True),
+    Column("level", SmallInteger().with_variant(Integer(), "sqlite"), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("tags", Json, nullable=False),
+    **MYSQL,
+)
