@@ -101,18 +101,20 @@ async def test_chat_streams_through_nginx(front: int) -> None:
 async def test_events_are_not_held_back(front: int) -> None:
     token = session(front, "192.0.2.2").json()["token"]
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{front}", headers=headers, timeout=10) as client:
-        async with client.stream("GET", "/api/chat/events") as events:
-            lines = events.aiter_lines()
-            assert await asyncio.wait_for(anext(lines), 5) == "retry: 2000"
-            body = {"type": "message", "client_id": "1", "text": "怎么退货"}
-            assert (await client.post("/api/chat/messages", json=body)).status_code == 200
-            kinds = []
-            async for line in lines:
-                if line.startswith("data:"):
-                    kinds.append(json.loads(line[5:])["type"])
-                    if kinds[-1] == "done":
-                        break
+    async with (
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{front}", headers=headers, timeout=10) as client,
+        client.stream("GET", "/api/chat/events") as events,
+    ):
+        lines = events.aiter_lines()
+        assert await asyncio.wait_for(anext(lines), 5) == "retry: 2000"
+        body = {"type": "message", "client_id": "1", "text": "怎么退货"}
+        assert (await client.post("/api/chat/messages", json=body)).status_code == 200
+        kinds: list[str] = []
+        async for line in lines:
+            if line.startswith("data:"):
+                kinds.append(json.loads(line[5:])["type"])
+                if kinds[-1] == "done":
+                    break
     assert kinds.count("delta") > 3
 
 
