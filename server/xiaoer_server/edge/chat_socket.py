@@ -1,0 +1,201 @@
+"""A visitor's open WebSocket: frames in to the session, the session's deliveries out as frames."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..chat.entries import Entry, Identity, Piece, Typing
+from ..chat.session import CloseReason, Session
+from ..errors import BadRequest, ServerError, Unavailable
+from . import wire
+
+if TYPE_CHECKING:
+    from ..chat.conversation import Conversation
+    from .websocket import WebSocketProtocol
+
+#: A client that resumes says so in its first frame, within this many seconds; later the tail is delivered.
+RESUME_SECONDS = 0.25
+
+#: More bad frames than this within BAD_SECONDS close the socket.
+BAD_FRAMES = 20
+BAD_SECONDS = 10.0
+
+_CLOSE_CODES = {CloseReason.RESTART: 1012, CloseReason.SLOW_READER: 1013, CloseReason.DROPPED: 1013}
+
+_PONG = wire.ws_frame(wire.PONG)
+
+
+class ChatSocket:
+    """The outlet of a session, and the receiver of its socket."""
+
+    __slots__ = (
+        "_address",
+        "_backlog",
+        "_bad",
+        "_bad_since",
+        "_fresh",
+        "_full",
+        "_render",
+        "_session",
+        "_socket",
+        "_visitor",
+    )
+
+    def __init__(
+        self,
+        socket: WebSocketProtocol,
+        conversation: Conversation,
+        identity: Identity,
+        address: str,
+        *,
+        render: bool,
+    ) -> None:
+        self._socket = socket
+        self._visitor = identity.visitor
+        self._address = address
+        self._render: Callable[[str], str] | None = socket.context.render if render else None
+        self._fresh = True  # no frame has come yet
+        self._full = False  # as many messages under way as are allowed
+        self._backlog: deque[bytes] | None = None  # frames that had arrived already when it became full
+        self._bad = 0
+        self._bad_since = 0.0
+        self._session = Session(socket.delivery, conversation, self)
+        socket.context.sessions.add(self._session)
+        socket.loop.call_later(RESUME_SECONDS, self._session.begin)
+
+    # -- in ---------------------------------------------------------------------------------------------------
+
+    def text(self, payload: bytes) -> None:
+        """Take one frame; while too much is under way it waits."""
+        if self._full:
+            if self._backlog is None:
+                self._backlog = deque()
+            self._backlog.append(payload)
+            return
+        try:
+            frame = wire.decode(payload, self._socket.context.settings.limits.text_chars)
+        except wire.Refused as refused:
+            self._refuse(refused.error, refused.client_id)
+            return
+        fresh, self._fresh = self._fresh, False
+        if fresh and type(frame) is not wire.ResumeFrame:
+            self._session.begin()
+        match frame:
+            case wire.PostFrame():
+                self._post(frame)
+            case wire.TypingFrame():
+                self._session.typing()
+            case wire.ReadFrame():
+                self._session.read(frame.seq)
+            case wire.PingFrame():
+                self._socket.send_frame(_PONG)
+            case wire.ResumeFrame():
+                if fresh:
+                    self._session.resume(frame.after, frame.offset)
+                else:
+                    message = "`resume` is the first frame or none."
+                    self._refuse(BadRequest(message, code="invalid_frame"), None)
+
+    def _post(self, frame: wire.PostFrame) -> None:
+        context = self._socket.context
+        try:
+            if context.draining:
+                raise Unavailable("The server is restarting.", code="draining", retry_after=2)
+            context.limits.check_message(self._visitor, self._address)
+        except ServerError as error:
+            self.error(error, frame.client_id)
+        else:
+            self._session.post(frame.client_id, frame.text)
+
+    def binary(self, payload: bytes) -> None:
+        """The chat has none."""
+        del payload
+        self._refuse(BadRequest("Frames are text.", code="binary_frame"), None)
+
+    def _refuse(self, error: ServerError, client_id: str | None) -> None:
+        now = self._socket.loop.time()
+        if now - self._bad_since > BAD_SECONDS:
+            self._bad_since = now
+            self._bad = 0
+        self._bad += 1
+        self.error(error, client_id)
+        if self._bad > BAD_FRAMES:
+            self._socket.start_close(1008, "too many bad frames")
+
+    # -- out: what the session calls --------------------------------------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer keeps up."""
+        return self._socket.can_write
+
+    def deliver_entry(self, entry: Entry) -> None:
+        """Send `message`."""
+        self._socket.send_frame(wire.ws_frame(wire.message(entry, self._render)))
+
+    def deliver_piece(self, piece: Piece) -> None:
+        """Send `delta`."""
+        self._socket.send_frame(wire.ws_delta(piece))
+
+    def deliver_done(self, entry: Entry) -> None:
+        """Send `done`."""
+        self._socket.send_frame(wire.ws_frame(wire.done(entry, self._render)))
+
+    def ack(self, client_id: str, seq: int) -> None:
+        """Send `ack`."""
+        self._socket.send_frame(wire.ws_frame(wire.encode(wire.Ack(client_id, seq))))
+
+    def error(self, error: ServerError, client_id: str | None = None) -> None:
+        """Send `error`."""
+        self._socket.send_frame(wire.ws_frame(wire.error(error, client_id)))
+
+    def typing(self, event: Typing) -> None:
+        """Send `typing`."""
+        self._socket.send_frame(wire.ws_frame(wire.typing(event)))
+
+    def read_on(self, allowed: bool) -> None:
+        """The session is full, or no longer."""
+        self._full = not allowed
+        if not allowed:
+            self._socket.read_on(False)
+            return
+        # Taken out of sight: a message that is refused at once comes back here before it has returned.
+        backlog, self._backlog = self._backlog, None
+        while backlog and not self._full:
+            self.text(backlog.popleft())
+        if backlog:
+            self._backlog = backlog
+        self._read_if_possible()
+
+    def close(self, reason: CloseReason) -> None:
+        """Close the socket; the peer may come back."""
+        self._socket.start_close(_CLOSE_CODES[reason], reason.value)
+
+    # -- the socket's state -----------------------------------------------------------------------------------
+
+    def stalled(self) -> None:
+        """What a peer that does not read would be answered has no room; so it is not asked either."""
+        self._socket.read_on(False)
+        self._session.stalled()
+
+    def flowing(self) -> None:
+        """There is room again."""
+        self._read_if_possible()
+        self._session.flowing()
+
+    def _read_if_possible(self) -> None:
+        if not self._full and self._socket.can_write:
+            self._socket.read_on(True)
+
+    def restart(self) -> None:
+        """The server goes down."""
+        self._session.close_for_restart()
+
+    def lost(self) -> None:
+        """The connection is gone. What waits was not acked, and will be sent again."""
+        self._backlog = None
+        self._socket.context.sessions.discard(self._session)
+        self._socket.context.limits.close_socket(self._address)
+        self._session.close()

@@ -1,0 +1,330 @@
+"""The WebSocket route of the chat, answered inside uvicorn's protocol.
+
+uvicorn keeps the handshake's parsing, keep-alive pings, close handshake and shutdown. What goes to the chat takes no
+ASGI: no task, no queue, no pause of reading for each message. Other paths fall through to the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar, Protocol
+from urllib.parse import parse_qs
+
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.frames import Frame
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+from ..chat.entries import Identity
+from ..chat.session import Delivery
+from ..errors import ServerError
+from . import problem
+from .address import Proxies
+from .admission import admit, check_owner, delivery_of, open_conversation
+from .chat_socket import ChatSocket
+from .context import EdgeContext
+from .echo import Echo
+
+CHAT_PATH = "/api/chat/ws"
+ECHO_PATH = "/echo"
+SUBPROTOCOL = "xiaoer.v1"
+
+OPEN = State.OPEN
+
+
+class Receiver(Protocol):
+    """Takes what arrives on an open socket. Everything is called on the loop and returns at once."""
+
+    def text(self, payload: bytes) -> None:
+        """A whole text message, valid UTF-8."""
+
+    def binary(self, payload: bytes) -> None:
+        """A whole binary message."""
+
+    def stalled(self) -> None:
+        """The write buffer is full."""
+
+    def flowing(self) -> None:
+        """The write buffer has room again."""
+
+    def restart(self) -> None:
+        """The server goes down: close."""
+
+    def lost(self) -> None:
+        """The connection is gone. Called once, and nothing after it."""
+
+
+class _NoQueue:
+    """Stands in for the queue of ASGI events on a socket that nobody reads them from."""
+
+    def put_nowait(self, _event: object) -> None:
+        pass
+
+
+_NO_QUEUE: Any = _NoQueue()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """One connection. `websocket_protocol` binds it to a context; uvicorn makes the instances."""
+
+    context: ClassVar[EdgeContext]
+    delivery: ClassVar[Delivery]
+    proxies: ClassVar[Proxies]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.receiver: Receiver | None = None
+        self.can_write = True
+
+    # -- handshake --------------------------------------------------------------------------------------------
+
+    def handle_connect(self, event: Request) -> None:
+        """Answer our own paths here, and hand the others to the application."""
+        path, _, query = event.path.partition("?")
+        if path == CHAT_PATH:
+            self._connect(event, query)
+        elif path == ECHO_PATH and self.context.echo_route:
+            response = self._negotiate(event)
+            if response is not None:
+                self._accept(response, Echo(self))
+        else:
+            super().handle_connect(event)
+
+    def _connect(self, request: Request, query: str) -> None:
+        response = self._negotiate(request)
+        if response is None:
+            return
+        self.conn.max_message_size = self.context.settings.limits.body_bytes
+        parameters = parse_qs(query)
+        offers = [
+            offer.strip() for header in request.headers.get_all("Sec-WebSocket-Protocol") for offer in header.split(",")
+        ]
+        if SUBPROTOCOL in offers:
+            response.headers["Sec-WebSocket-Protocol"] = SUBPROTOCOL
+        render = parameters.get("html") == ["1"]
+        headers = request.headers
+        try:
+            identity = admit(
+                self.context,
+                parameters.get("token", [_offered_token(offers)])[0],
+                ", ".join(headers.get_all("Origin")) or None,
+                ", ".join(headers.get_all("Host")),
+            )
+            address = self._address(request)
+            self.context.limits.open_socket(address)
+        except ServerError as error:
+            self._refuse(error)
+            return
+        conversation = self.context.log.cached(identity.tenant, identity.conversation)
+        if conversation is None:
+            self.read_on(False)
+            task = self.loop.create_task(self._connect_later(response, identity, address, render))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+            return
+        try:
+            check_owner(conversation, identity)
+        except ServerError as error:
+            self.context.limits.close_socket(address)
+            self._refuse(error)
+            return
+        self._accept(response, ChatSocket(self, conversation, identity, address, render=render))
+
+    async def _connect_later(self, response: Response, identity: Identity, address: str, render: bool) -> None:
+        """As the end of `_connect`, where the conversation has to be loaded first."""
+        try:
+            conversation = await open_conversation(self.context, identity)
+        except BaseException as error:
+            self.context.limits.close_socket(address)
+            if not self.disconnected:
+                refusal = error if isinstance(error, ServerError) else problem.unexpected(error)
+                self._refuse(refusal)
+            if not isinstance(error, Exception):
+                raise
+            return
+        if self.disconnected:
+            self.context.limits.close_socket(address)
+            return
+        self._accept(response, ChatSocket(self, conversation, identity, address, render=render))
+        self.read_on(True)
+
+    def _negotiate(self, request: Request) -> Response | None:
+        """The 101 to send, or None where the handshake is broken and was answered so."""
+        self.queue = _NO_QUEUE
+        self.conn.available_extensions = None
+        self.handshake_initiated = True
+        response = self.conn.accept(request)
+        if response.status_code == 101:
+            return response
+        self._reject(response)
+        return None
+
+    def _accept(self, response: Response, receiver: Receiver) -> None:
+        self.conn.send_response(response)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.handshake_complete = True
+        self.receiver = receiver
+        self.start_keepalive()
+
+    def _refuse(self, error: ServerError) -> None:
+        status, body, content_type, headers = problem.answer(error, CHAT_PATH.encode())
+        response = self.conn.reject(status, body.decode())
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = content_type.decode()
+        for name, value in headers:
+            response.headers[name.decode()] = value.decode()
+        self._reject(response)
+
+    def _reject(self, response: Response) -> None:
+        self.handshake_complete = True
+        self.close_sent = True
+        self.conn.send_response(response)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
+    def _address(self, request: Request) -> str:
+        headers = [
+            (b"x-forwarded-for", value.encode("latin-1")) for value in request.headers.get_all("X-Forwarded-For")
+        ]
+        return self.proxies.client(self.client[0] if self.client else "", headers)
+
+    # -- in ---------------------------------------------------------------------------------------------------
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is whole."""
+        if self.receiver is None:
+            super().send_receive_event_to_app()
+            return
+        payload = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "bytes":
+            self.receiver.binary(payload)
+            return
+        if not payload.isascii():
+            try:
+                payload.decode()
+            except UnicodeDecodeError:
+                self.conn.fail(1007, "invalid UTF-8")
+                self.handle_parser_exception()
+                return
+        self.receiver.text(payload)
+
+    def read_on(self, allowed: bool) -> None:
+        """Stop or go on reading from the peer; a connection that closes is left alone."""
+        if self.disconnected or self.transport.is_closing():
+            return
+        if allowed:
+            self.transport.resume_reading()
+        elif not self.close_sent:
+            self.transport.pause_reading()
+
+    # -- out --------------------------------------------------------------------------------------------------
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send one frame, header and all. Nothing happens once closing has begun."""
+        if self.conn.state is OPEN and not self.disconnected:
+            self.transport.write(frame)
+
+    def start_close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; a peer that does not answer is cut off after `close_timeout` seconds."""
+        if self.conn.state is not OPEN or self.disconnected or self.transport.is_closing():
+            return
+        self.can_write = False
+        self.close_sent = True
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.read_on(True)
+        self._abort_later()
+
+    def _abort_later(self) -> None:
+        """Closing flushes first, which a peer that does not read would delay for ever."""
+        if self.close_timer is None and not self.disconnected:
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        super().pause_writing()
+        self.can_write = False
+        if self.receiver is not None and self.conn.state is OPEN:
+            self.receiver.stalled()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room."""
+        super().resume_writing()
+        if self.receiver is not None and self.conn.state is OPEN and not self.disconnected:
+            self.can_write = True
+            self.receiver.flowing()
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def handle_close(self, event: Frame) -> None:
+        """The peer closes, or answers our close."""
+        self.can_write = False
+        super().handle_close(event)
+        self._abort_later()
+
+    def handle_parser_exception(self) -> None:
+        """The peer broke the protocol."""
+        self.can_write = False
+        super().handle_parser_exception()
+        self._abort_later()
+
+    def keepalive_timeout(self) -> None:
+        """No pong came. While we do not read, or the peer does not, that says nothing; ask again."""
+        if self.receiver is not None and not (self.can_write and self.transport.is_reading()):
+            self.pong_timer = None
+            self.pending_ping_payload = None
+            self.schedule_ping()
+            return
+        self.can_write = False
+        super().keepalive_timeout()
+        self._abort_later()
+
+    def shutdown(self) -> None:
+        """uvicorn goes down. Sockets are told to come back, as far as that has not happened yet."""
+        if self.receiver is not None and not self.close_sent:
+            self.receiver.restart()
+        super().shutdown()
+        self._abort_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        super().connection_lost(exc)
+        self.can_write = False
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.lost()
+
+
+def websocket_protocol(context: EdgeContext) -> type[WebSocketProtocol]:
+    """The class to give to uvicorn as `ws`, bound to a context.
+
+    uvicorn's `ws_per_message_deflate` should be off; the chat negotiates none in any case.
+    """
+    return type(
+        "BoundWebSocketProtocol",
+        (WebSocketProtocol,),
+        {
+            "context": context,
+            "delivery": delivery_of(context),
+            "proxies": Proxies(context.settings.security.trusted_proxies),
+        },
+    )
+
+
+def _offered_token(offers: list[str]) -> str:
+    """A browser cannot set headers on a WebSocket; it may offer the token as if it were a subprotocol."""
+    for offer in offers:
+        if offer and offer != SUBPROTOCOL:
+            return offer.removeprefix("token.")
+    return ""
