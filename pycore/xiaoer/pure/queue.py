@@ -12,7 +12,7 @@ import operator
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, NamedTuple, TypeVar, final
+from typing import Any, Generic, NamedTuple, Never, TypeVar, final
 
 from xiaoer.errors import QueueEmpty, QueueFull
 
@@ -49,7 +49,7 @@ class Ticket:
     _level: int
     _key: object  # of the queue that it waits in
 
-    def __init__(self) -> None:
+    def __init__(self, *_: Never) -> None:
         raise TypeError("tickets are made by PriorityQueue.put")
 
     def __repr__(self) -> str:

@@ -15,7 +15,6 @@ from xiaoer.errors import EventTooLarge, InvalidDelta
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_LINE_END_TEXT = re.compile(r"\r\n|\r|\n")
 _RETRY_DIGITS = 18
 
 
@@ -73,7 +72,7 @@ class SSEDecoder:
         self._retry: int | None = None
         self._held = 0
 
-    def feed(self, chunk: bytes) -> list[SSEEvent]:
+    def feed(self, chunk: bytes | bytearray | memoryview) -> list[SSEEvent]:
         """Gives the events that `chunk` (any bytes-like object) completes, in order.
 
         Raises:
@@ -146,9 +145,9 @@ def encode_sse(data: bytes | str, event: str | None = None, id: str | None = Non
         ValueError: `event` or `id` has a line end, or `id` a NUL (a reader would ignore it); as
             UnicodeEncodeError: a text has lone surrogates.
     """
-    if event is not None and _LINE_END_TEXT.search(event):
+    if event is not None and not {"\n", "\r"}.isdisjoint(event):
         raise ValueError("event must not contain a line end")
-    if id is not None and ("\0" in id or _LINE_END_TEXT.search(id)):
+    if id is not None and not {"\n", "\r", "\0"}.isdisjoint(id):
         raise ValueError("id must not contain a line end or NUL")
     if isinstance(data, str):
         data = data.encode()
@@ -156,7 +155,8 @@ def encode_sse(data: bytes | str, event: str | None = None, id: str | None = Non
         raise TypeError(f"data must be bytes or str, not {type(data).__name__}")
     head = b"" if event is None else b"event: %b\n" % event.encode()
     head += b"" if id is None else b"id: %b\n" % id.encode()
-    return head + b"".join(b"data: %b\n" % line for line in _LINE_END.split(data)) + b"\n"
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return head + b"".join(b"data: %b\n" % line for line in lines) + b"\n"
 
 
 def chat_delta(data: bytes) -> str | None:

@@ -1,0 +1,527 @@
+# cython: boundscheck=False, wraparound=False, nonecheck=False, auto_pickle=False, autotestdict=False
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+"""The SSE codec, compiled. `xiaoer.pure.sse` is its specification, and reads what `chat_delta` finds unusual."""
+
+import msgspec
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.string cimport memchr, memcmp, memcpy, strlen
+
+from xiaoer.errors import EventTooLarge
+from xiaoer.pure.sse import chat_delta as _chat_delta_by_msgspec
+
+cdef object _string_by_msgspec = msgspec.json.Decoder(str).decode
+
+cdef enum:
+    RETRY_DIGITS = 18  # what fits into 64 bits
+    MAX_DEPTH = 32  # of JSON; deeper is unusual
+
+
+@cython.final
+@cython.freelist(256)
+cdef class SSEEvent:
+    """One event of a stream.
+
+    `data` are its data lines joined by LF, as they came: not checked to be UTF-8. `event` is its type,
+    "message" where none was given. `id` is the last id that the stream has named up to this event, "" for none.
+    `retry` is the reconnection time in milliseconds, where this event's own block set one.
+    """
+
+    cdef readonly bytes data
+    cdef readonly str event
+    cdef readonly str id
+    cdef readonly object retry
+
+    __match_args__ = ("data", "event", "id", "retry")
+
+    def __init__(self, bytes data not None, str event not None="message", str id not None="", retry=None):
+        self.data = data
+        self.event = event
+        self.id = id
+        self.retry = retry
+
+    def __repr__(self):
+        return f"SSEEvent(data={self.data!r}, event={self.event!r}, id={self.id!r}, retry={self.retry!r})"
+
+    def __eq__(self, other):
+        if type(other) is not SSEEvent:
+            return NotImplemented
+        return _fields(self) == _fields(<SSEEvent>other)
+
+    def __hash__(self):
+        return hash(_fields(self))
+
+    def __reduce__(self):
+        return SSEEvent, _fields(self)
+
+
+cdef tuple _fields(SSEEvent event):
+    return event.data, event.event, event.id, event.retry
+
+
+@cython.final
+cdef class SSEDecoder:
+    """Takes a stream in chunks, cut anywhere, and gives its events.
+
+    Lines end with CR, LF or CRLF, each as soon as it can be told. A leading BOM and comments are dropped, an
+    `id` with NUL or a `retry` that isn't 1 to 18 ASCII digits is ignored, and a block without a `data` line
+    gives no event. What the stream's end cuts off is no event either, so there is no flush.
+
+    Args:
+        max_event_bytes: Most bytes that one event's data (its lines joined) and the line being read may
+            have together. What a decoder holds is at most some three times as much.
+
+    Attributes:
+        last_event_id: Id to resume the stream at: the last one of a complete block, "" for none.
+        retry: Reconnection time in milliseconds that the stream last asked for, or None.
+
+    Raises:
+        ValueError: `max_event_bytes` is less than 1.
+    """
+
+    cdef readonly Py_ssize_t max_event_bytes
+    cdef readonly str last_event_id
+    cdef readonly object retry
+    cdef bint _started  # past the BOM
+    cdef bint _broken
+    cdef bint _after_cr  # a LF that comes next belongs to the line already ended
+    cdef bytearray _partial  # the line being read, as far as earlier chunks had it
+    cdef bytes _data  # of the block: its first data line, or None
+    cdef bytearray _lines  # of the block: all data lines joined, from the second on
+    cdef str _event, _id
+    cdef object _retry
+    cdef Py_ssize_t _held  # bytes of the block's data lines and a line end for each
+
+    def __cinit__(self, Py_ssize_t max_event_bytes=1 << 20):
+        if max_event_bytes < 1:
+            raise ValueError(f"max_event_bytes must be 1 or more, not {max_event_bytes}")
+        self.max_event_bytes = max_event_bytes
+        self.last_event_id = ""
+        self._partial = bytearray()
+        self._event = ""
+        self._id = ""
+
+    def feed(self, chunk):
+        """Gives the events that `chunk` (any bytes-like object) completes, in order.
+
+        Raises:
+            EventTooLarge: An event is over the limit; its `events` are those completed before. The decoder
+                takes nothing more: every later feed raises it again.
+        """
+        cdef list events = []
+        cdef bytes data = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
+        if self._broken:
+            raise self._too_large(events)
+        if not self._started:
+            data = self._past_bom(data)
+        cdef const char* text = PyBytes_AS_STRING(data)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        cdef Py_ssize_t start = 0, end, lf = -1, cr = -1
+        if self._after_cr and size:
+            self._after_cr = False
+            start = text[0] == c"\n"
+        while True:
+            # Each kind of line end is searched once past the last one found, so that a chunk is read twice at most.
+            if lf < start:
+                lf = _find(text, start, size, c"\n")
+            if cr < start:
+                cr = _find(text, start, size, c"\r")
+            end = min(lf, cr)
+            if end == size:
+                break
+            self._complete(text + start, end - start, events)
+            start = end + 1
+            if end == cr:
+                if start == size:
+                    self._after_cr = True
+                elif text[start] == c"\n":
+                    start += 1
+        self._check(len(self._partial) + size - start, events)
+        if start < size:
+            self._partial += data[start:]
+        return events
+
+    cdef bytes _past_bom(self, bytes data):
+        """What is left of the stream's beginning, once it is long enough to have a BOM or not."""
+        data = bytes(self._partial) + data
+        if b"\xef\xbb\xbf".startswith(data):
+            self._partial = bytearray(data)
+            return b""
+        self._started = True
+        self._partial.clear()
+        return data.removeprefix(b"\xef\xbb\xbf")
+
+    cdef int _complete(self, const char* text, Py_ssize_t size, list events) except -1:
+        """A line has ended; its beginning may be in an earlier chunk."""
+        if not self._partial:
+            return self._line(text, size, events)
+        self._check(len(self._partial) + size, events)
+        self._partial += text[:size]
+        cdef bytes line = bytes(self._partial)
+        self._partial.clear()
+        return self._line(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line), events)
+
+    cdef int _line(self, const char* line, Py_ssize_t size, list events) except -1:
+        cdef Py_ssize_t colon, value
+        self._check(size, events)
+        if size == 0:
+            self._dispatch(events)
+            return 0
+        colon = _find(line, 0, size, c":")
+        value = min(colon + 1, size)
+        if value < size and line[value] == c" ":
+            value += 1
+        if colon == 4 and memcmp(line, b"data", 4) == 0:
+            self._add_data(line + value, size - value)
+        elif colon == 5 and memcmp(line, b"event", 5) == 0:
+            self._event = PyUnicode_DecodeUTF8(line + value, size - value, b"replace")
+        elif colon == 2 and memcmp(line, b"id", 2) == 0:
+            if memchr(line + value, 0, size - value) is NULL:
+                self._id = PyUnicode_DecodeUTF8(line + value, size - value, b"replace")
+        elif colon == 5 and memcmp(line, b"retry", 5) == 0:
+            self._set_retry(line + value, size - value)
+        return 0
+
+    cdef int _add_data(self, const char* value, Py_ssize_t size) except -1:
+        self._held += size + 1
+        if self._data is None:
+            self._data = PyBytes_FromStringAndSize(value, size)
+            return 0
+        if self._lines is None:
+            self._lines = bytearray(self._data)
+        self._lines += b"\n"
+        self._lines += value[:size]
+        return 0
+
+    cdef int _set_retry(self, const char* value, Py_ssize_t size) except -1:
+        cdef long long milliseconds = 0
+        cdef Py_ssize_t i
+        if not 1 <= size <= RETRY_DIGITS:
+            return 0
+        for i in range(size):
+            if not c"0" <= value[i] <= c"9":
+                return 0
+            milliseconds = milliseconds * 10 + (value[i] - c"0")
+        self.retry = self._retry = milliseconds
+        return 0
+
+    cdef int _dispatch(self, list events) except -1:
+        cdef SSEEvent event
+        self.last_event_id = self._id
+        if self._data is not None:
+            event = SSEEvent.__new__(SSEEvent)
+            event.data = self._data if self._lines is None else bytes(self._lines)
+            event.event = self._event or "message"
+            event.id = self._id
+            event.retry = self._retry
+            events.append(event)
+        self._start_block()
+        return 0
+
+    cdef void _start_block(self) noexcept:
+        self._data = None
+        self._lines = None
+        self._event = ""
+        self._retry = None
+        self._held = 0
+
+    cdef inline int _check(self, Py_ssize_t line, list events) except -1:
+        if self._held + line > self.max_event_bytes:
+            self._broken = True
+            raise self._too_large(events)
+        return 0
+
+    cdef object _too_large(self, list events):
+        self._partial.clear()
+        self._start_block()
+        return EventTooLarge(f"an event of the stream is over {self.max_event_bytes} bytes", events)
+
+
+cdef inline Py_ssize_t _find(const char* text, Py_ssize_t start, Py_ssize_t size, char wanted) noexcept nogil:
+    """Where `wanted` first stands from `start` on; `size` where it doesn't."""
+    cdef const char* found = <const char*>memchr(text + start, wanted, size - start)
+    return size if found is NULL else found - text
+
+
+def encode_sse(data, str event=None, str id=None):
+    """One event as it goes on the wire: `event` and `id` if given, one `data` line for each line of `data`.
+
+    Lines are cut at CR, LF and CRLF, which all arrive as LF. Text is sent in UTF-8.
+
+    Raises:
+        ValueError: `event` or `id` has a line end, or `id` a NUL (a reader would ignore it); as
+            UnicodeEncodeError: a text has lone surrogates.
+    """
+    cdef bytes head = b""
+    cdef bytes body
+    if event is not None:
+        if "\n" in event or "\r" in event:
+            raise ValueError("event must not contain a line end")
+    if id is not None:
+        if "\n" in id or "\r" in id or "\0" in id:
+            raise ValueError("id must not contain a line end or NUL")
+    if isinstance(data, str):
+        body = (<str>data).encode("utf-8")
+    elif isinstance(data, bytes):
+        body = data
+    else:
+        raise TypeError(f"data must be bytes or str, not {type(data).__name__}")
+    if event is not None:
+        head = b"event: " + event.encode("utf-8") + b"\n"
+    if id is not None:
+        head += b"id: " + id.encode("utf-8") + b"\n"
+    return _encode(head, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+
+
+cdef bytes _encode(bytes head, const char* body, Py_ssize_t size):
+    # Every line has 7 bytes of its own on the wire ("data: " and LF), and the event one LF more; a line end of
+    # the body is one or two bytes and is not copied.
+    cdef Py_ssize_t start = 0, end = 0, total = PyBytes_GET_SIZE(head) + 1
+    while start <= size:
+        end = _line_end(body, start, size)
+        total += end - start + 7
+        start = _after_line_end(body, end, size)
+    cdef bytes result = PyBytes_FromStringAndSize(NULL, total)
+    cdef char* to = PyBytes_AS_STRING(result)
+    memcpy(to, PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head))
+    to += PyBytes_GET_SIZE(head)
+    start = 0
+    while start <= size:
+        end = _line_end(body, start, size)
+        memcpy(to, b"data: ", 6)
+        memcpy(to + 6, body + start, end - start)
+        to += 6 + end - start
+        to[0] = c"\n"
+        to += 1
+        start = _after_line_end(body, end, size)
+    to[0] = c"\n"
+    return result
+
+
+cdef inline Py_ssize_t _line_end(const char* body, Py_ssize_t start, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t lf = _find(body, start, size, c"\n")
+    return _find(body, start, lf, c"\r")
+
+
+cdef inline Py_ssize_t _after_line_end(const char* body, Py_ssize_t end, Py_ssize_t size) noexcept nogil:
+    """Start of the line after the one that ends at `end`; more than `size` after the last."""
+    if end + 1 < size and body[end] == c"\r" and body[end + 1] == c"\n":
+        return end + 2
+    return end + 1
+
+
+# chat_delta: a strict reader of the JSON that model servers send. It walks the whole chunk, so what it accepts is
+# valid JSON, and remembers where the content is. Whatever it doesn't know for sure (escapes outside the content,
+# long numbers, a wanted key twice, other types, deep nesting, errors) it leaves to msgspec, from the beginning.
+
+cdef extern from *:
+    """
+    static const char *const xiaoer_wanted[] = {"choices", "delta", "content"};
+    """
+    const char** xiaoer_wanted
+
+cdef struct Reader:
+    const char* at
+    const char* end
+    const char* content  # the string without its quotes; NULL: none
+    Py_ssize_t size
+    bint escaped
+
+
+def chat_delta(bytes data not None):
+    """The text that one chunk of an OpenAI-compatible stream adds: `choices[0].delta.content`.
+
+    None where it is null or anything on the way to it is null, missing or empty. As in every JSON reader, the
+    last of equal keys counts. The stream's end mark `[DONE]` is not JSON; test for it first.
+
+    Raises:
+        InvalidDelta: Not a JSON object in UTF-8, or something on the way has the wrong type.
+    """
+    cdef Reader reader
+    reader.at = PyBytes_AS_STRING(data)
+    reader.end = reader.at + PyBytes_GET_SIZE(data)
+    reader.content = NULL
+    reader.escaped = False
+    if not (_object(&reader, 0) and _at_end(&reader)):
+        return _chat_delta_by_msgspec(data)
+    if reader.content is NULL:
+        return None
+    try:
+        if reader.escaped:
+            return _string_by_msgspec(PyBytes_FromStringAndSize(reader.content - 1, reader.size + 2))
+        return PyUnicode_DecodeUTF8(reader.content, reader.size, NULL)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _chat_delta_by_msgspec(data)
+
+
+cdef bint _object(Reader* reader, int depth) noexcept nogil:
+    """Reads the object at `depth` 0 (chunk), 1 (choice) or 2 (delta), and what is wanted of it."""
+    cdef const char* wanted = xiaoer_wanted[depth]
+    cdef Py_ssize_t size = strlen(wanted)
+    cdef const char* key
+    cdef bint seen = False
+    if not _take(reader, c"{"):
+        return False
+    if _take(reader, c"}"):
+        return True
+    while True:
+        _skip_space(reader)
+        key = reader.at + 1
+        if not _plain_string(reader):
+            return False
+        if reader.at - key - 1 == size and memcmp(key, wanted, size) == 0:
+            if seen or not _take(reader, c":"):
+                return False
+            seen = True
+            if depth == 0 and not _choices(reader):
+                return False
+            if depth == 1 and not _object(reader, 2):
+                return False
+            if depth == 2 and not _content(reader):
+                return False
+        elif not (_take(reader, c":") and _skip(reader, depth + 2)):
+            return False
+        if not _take(reader, c","):
+            return _take(reader, c"}")
+
+
+cdef bint _choices(Reader* reader) noexcept nogil:
+    if not _take(reader, c"["):
+        return False
+    if _take(reader, c"]"):
+        return True
+    if not _object(reader, 1):
+        return False
+    while _take(reader, c","):
+        if not _skip(reader, 2):
+            return False
+    return _take(reader, c"]")
+
+
+cdef bint _content(Reader* reader) noexcept nogil:
+    cdef unsigned char c
+    _skip_space(reader)
+    if reader.at < reader.end and reader.at[0] == c"n":
+        return _literal(reader, b"null", 4)
+    if not _take(reader, c'"'):
+        return False
+    reader.content = reader.at
+    while reader.at < reader.end:
+        c = reader.at[0]
+        if c == c'"':
+            reader.size = reader.at - reader.content
+            reader.at += 1
+            return True
+        if c < 0x20:
+            return False
+        if c == c"\\":
+            reader.escaped = True
+            reader.at += 1
+        reader.at += 1
+    return False
+
+
+cdef bint _skip(Reader* reader, int depth) noexcept nogil:
+    """Reads any value."""
+    cdef char c
+    _skip_space(reader)
+    if reader.at >= reader.end or depth > MAX_DEPTH:
+        return False
+    c = reader.at[0]
+    if c == c'"':
+        return _plain_string(reader)
+    if c == c"n":
+        return _literal(reader, b"null", 4)
+    if c == c"t":
+        return _literal(reader, b"true", 4)
+    if c == c"f":
+        return _literal(reader, b"false", 5)
+    if c == c"{":
+        reader.at += 1
+        if _take(reader, c"}"):
+            return True
+        while True:
+            _skip_space(reader)
+            if not (_plain_string(reader) and _take(reader, c":") and _skip(reader, depth + 1)):
+                return False
+            if not _take(reader, c","):
+                return _take(reader, c"}")
+    if c == c"[":
+        reader.at += 1
+        if _take(reader, c"]"):
+            return True
+        while True:
+            if not _skip(reader, depth + 1):
+                return False
+            if not _take(reader, c","):
+                return _take(reader, c"]")
+    return _number(reader)
+
+
+cdef bint _plain_string(Reader* reader) noexcept nogil:
+    """Reads a string of ASCII without escapes."""
+    cdef signed char c
+    if reader.at >= reader.end or reader.at[0] != c'"':
+        return False
+    reader.at += 1
+    while reader.at < reader.end:
+        c = reader.at[0]
+        reader.at += 1
+        if c == c'"':
+            return True
+        if c < 0x20 or c == c"\\":  # as signed, bytes over 0x7f are negative
+            return False
+    return False
+
+
+cdef bint _number(Reader* reader) noexcept nogil:
+    """Reads a number without exponent and of no more digits than any reader takes."""
+    cdef const char* start
+    cdef Py_ssize_t digits
+    if reader.at < reader.end and reader.at[0] == c"-":
+        reader.at += 1
+    start = reader.at
+    _skip_digits(reader)
+    digits = reader.at - start
+    if digits == 0 or digits > 18 or (digits > 1 and start[0] == c"0"):
+        return False
+    if reader.at < reader.end and reader.at[0] == c".":
+        reader.at += 1
+        start = reader.at
+        _skip_digits(reader)
+        if reader.at == start or digits + (reader.at - start) > 18:
+            return False
+    return reader.at >= reader.end or (reader.at[0] | 0x20) != c"e"
+
+
+cdef inline void _skip_digits(Reader* reader) noexcept nogil:
+    while reader.at < reader.end and c"0" <= reader.at[0] <= c"9":
+        reader.at += 1
+
+
+cdef inline bint _literal(Reader* reader, const char* text, Py_ssize_t size) noexcept nogil:
+    if reader.end - reader.at < size or memcmp(reader.at, text, size) != 0:
+        return False
+    reader.at += size
+    return True
+
+
+cdef inline bint _take(Reader* reader, char c) noexcept nogil:
+    """Goes past `c`, and space before it, if it comes next."""
+    _skip_space(reader)
+    if reader.at >= reader.end or reader.at[0] != c:
+        return False
+    reader.at += 1
+    return True
+
+
+cdef inline bint _at_end(Reader* reader) noexcept nogil:
+    _skip_space(reader)
+    return reader.at == reader.end
+
+
+cdef inline void _skip_space(Reader* reader) noexcept nogil:
+    while reader.at < reader.end and reader.at[0] in (c" ", c"\n", c"\r", c"\t"):
+        reader.at += 1
