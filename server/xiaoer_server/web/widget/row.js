@@ -1,0 +1,113 @@
+/** One entry of the log on the screen. It is made once and changed in place, also while its answer grows. */
+import { h, icon, showHtml } from "./dom.js";
+
+/** Addresses that a link may lead to; anything else is shown as text. */
+function safeLink(address, base) {
+  try {
+    const url = new URL(address, base);
+    return /^(https?|mailto|tel):$/.test(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+export class Row {
+  /** `retry(entry)` is called when the visitor wants a failed message sent again. */
+  constructor(entry, server, retry) {
+    this.entry = entry;
+    this.server = server;
+    this.retry = retry;
+    this.author = h("span", { class: "sr" });
+    this.time = h("div", { class: "time", hidden: true });
+    this.name = h("div", { class: "name", hidden: true });
+    this.text = h("div", { class: "text" });
+    this.grown = null;
+    this.node = h("div", {}, this.time, this.name, h("div", { class: "bubble" }, this.author, this.text));
+  }
+
+  /** Brings the row up to date with its entry. `before` is the entry above it. */
+  update(t, before) {
+    const { entry, node } = this;
+    const { role, state, done } = entry;
+    node.className = `row ${role}`;
+    if (entry.seq) node.dataset.seq = entry.seq;
+    if (entry.clientId) node.dataset.state = state;
+    this.author.textContent = { visitor: t.you, assistant: t.assistant, agent: `${t.agent}: ` }[role] ?? "";
+    this.name.textContent = t.agent;
+    this.name.hidden = role !== "agent";
+    if (done && entry.html !== undefined) this.showHtml();
+    else this.showText();
+    this.text.classList.toggle("growing", !done);
+    this.showSources(t);
+    this.showNote(t);
+    this.stamp(t.tag, before);
+  }
+
+  /** Only what is new is added, so that a long answer costs no more a token than a short one. */
+  showText() {
+    const { text } = this.entry;
+    if (this.grown && text.startsWith(this.grown.data)) {
+      this.grown.appendData(text.slice(this.grown.length));
+      return;
+    }
+    this.shown = undefined;
+    this.grown = document.createTextNode(text);
+    this.text.classList.add("plain");
+    this.text.replaceChildren(this.grown);
+  }
+
+  showHtml() {
+    const { html, text } = this.entry;
+    if (this.shown === html) return;
+    this.shown = html;
+    this.grown = null;
+    this.text.classList.remove("plain");
+    showHtml(this.text, html, text);
+    for (const link of this.text.querySelectorAll("a")) {
+      const address = safeLink(link.getAttribute("href"), this.server);
+      if (address) Object.assign(link, { href: address, target: "_blank", rel: "noopener nofollow" });
+      else link.removeAttribute("href");
+    }
+  }
+
+  showSources(t) {
+    this.sources?.remove();
+    const links = (this.entry.sources ?? []).flatMap(({ title, url }) => {
+      const href = safeLink(url, this.server);
+      const attributes = { href, target: "_blank", rel: "noopener", title };
+      return href ? [h("a", attributes, icon("page"), h("b", {}, title))] : [];
+    });
+    if (!links.length) return;
+    this.sources = h("div", { class: "sources" }, h("span", {}, t.sources), ...links);
+    this.node.append(this.sources);
+  }
+
+  showNote(t) {
+    this.note?.remove();
+    const { state, reason, interrupted, clientId } = this.entry;
+    let note = null;
+    if (state === "failed") {
+      const again = h("button", { type: "button", onclick: () => this.retry(this.entry) }, t.retry);
+      note = h("div", { class: "note bad" }, `${t.errors[reason] ?? t.errors.other} `, again);
+    } else if (state === "sending") {
+      note = h("div", { class: "note" }, t.errors[reason] ?? t.sending);
+    } else if (interrupted && !clientId) {
+      note = h("div", { class: "note bad" }, t.interrupted);
+    }
+    this.note = note;
+    if (note) this.node.append(note);
+  }
+
+  /** A time stands above an entry that comes a quarter of an hour or more after the one before it. */
+  stamp(tag, before) {
+    const at = new Date(this.entry.at);
+    const gap = before ? at - new Date(before.at) : Infinity;
+    this.time.hidden = !(gap >= 900_000);
+    if (this.time.hidden) return;
+    const today = at.toDateString() === new Date().toDateString();
+    const style = today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+    // The visitor's own habits (12 or 24 hours), where the language is theirs.
+    const lang = navigator.language.startsWith(tag) ? navigator.language : tag;
+    this.time.textContent = new Intl.DateTimeFormat(lang, style).format(at);
+  }
+}
