@@ -1,0 +1,84 @@
+"""The chunker in plain Python: the specification, and what runs where nobody built the native one."""
+
+from xiaoer.pure._boundaries import BLANKS, GRAPHEME, NEWLINES, PARAGRAPH, SENTENCE, ranks
+
+__all__ = ["Chunker"]
+
+_WHITESPACE = BLANKS + NEWLINES
+
+
+class Chunker:
+    """Cuts by code points. The arguments are checked by `xiaoer.chunker.Chunker`."""
+
+    __slots__ = ("_limit", "_overlap")
+
+    def __init__(self, limit: int, overlap: int) -> None:
+        self._limit = limit
+        self._overlap = overlap
+
+    def split(self, text: str) -> list[str]:
+        """The chunks themselves."""
+        return [text[start:end] for start, end in self.spans(text)]
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Start and end of each chunk, in code points."""
+        places = ranks(text, self._limit)
+        found: list[tuple[int, int]] = []
+        start = cut = 0  # of the chunk to come; where the one before it ended
+        while len(text) - start > self._limit:
+            cut = self._cut(text, places, start, cut)
+            found.append((start, cut))
+            start = self._next_start(text, places, start, cut)
+        if text:
+            found.append((start, len(text)))
+        return found
+
+    def _cut(self, text: str, places: bytearray, start: int, done: int) -> int:
+        """The last place of the best rank in reach that takes the chunk beyond `done`.
+
+        Not one that would make a chunk of mere whitespace, if there is any other; where nothing but the inside of a
+        cluster is in reach, the limit.
+        """
+        reach = start + self._limit
+        content = _skip_whitespace(text, done, reach)
+        for after in (content, done):
+            for rank in range(PARAGRAPH, GRAPHEME - 1, -1):
+                at = places.rfind(rank, after + 1, reach + 1)
+                if at >= 0:
+                    return at
+        return reach
+
+    def _next_start(self, text: str, places: bytearray, start: int, cut: int) -> int:
+        """Where the chunk after `text[start:cut]` starts: `cut`, or as many whole sentences before it as fit.
+
+        They fit if they are no longer than the overlap and leave room for the next sentence (if even alone that is
+        longer than the limit: for the next cluster or kept block). A chunk is never repeated whole.
+        """
+        if not self._overlap or places[cut] < SENTENCE:
+            return cut
+        room = self._room_needed(text, places, cut, SENTENCE) or self._room_needed(text, places, cut, GRAPHEME)
+        if room is None:
+            return cut
+        for at in range(max(cut - self._overlap, start + 1, cut + room - self._limit), cut):
+            if places[at] >= SENTENCE and _starts_content(text, at):
+                return at
+        return cut
+
+    def _room_needed(self, text: str, places: bytearray, cut: int, rank: int) -> int | None:
+        """How far behind `cut` the next place of at least this rank lies, None if farther than the limit."""
+        reach = cut + self._limit
+        for at in range(_skip_whitespace(text, cut, reach) + 1, min(reach, len(text)) + 1):
+            if places[at] >= rank or at == len(text):
+                return at - cut
+        return None
+
+
+def _skip_whitespace(text: str, at: int, stop: int) -> int:
+    while at < min(stop, len(text)) and text[at] in _WHITESPACE:
+        at += 1
+    return at
+
+
+def _starts_content(text: str, at: int) -> bool:
+    """Whether a sentence starts here and not at an earlier or later place of the same gap; indentation belongs to it."""
+    return text[at] not in NEWLINES and (text[at] not in BLANKS or text[at - 1] in NEWLINES)
