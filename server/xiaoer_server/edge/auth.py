@@ -19,7 +19,7 @@ from typing import Any
 import jwt
 
 from ..chat.entries import Identity
-from ..config import ConfigError
+from ..config import ConfigError, SecuritySettings
 from ..errors import Unauthorized
 
 KEY_FILE = "secret.key"
@@ -31,6 +31,10 @@ RENEWAL_GRACE = 30 * 86_400
 
 #: No token of ours is longer; what is longer is refused before anything is computed.
 LONGEST_TOKEN = 1_024
+
+
+class KeyFileError(ConfigError):
+    """The key file is no key, or others may read it."""
 
 
 class Signer:
@@ -54,6 +58,16 @@ class Signer:
         self._ttl = ttl
         self._remembered = remembered
         self._verified: OrderedDict[str, Identity] = OrderedDict()
+
+    @classmethod
+    def open(cls, data: Path, security: SecuritySettings) -> Signer:
+        """The signer of a data folder, with the configured secret or the folder's own key.
+
+        Raises:
+            ConfigError: the configured secret is too short.
+            KeyFileError: the key file may be read by others or is not a key.
+        """
+        return cls(secret_key(data, security.secret), security.token_ttl_seconds)
 
     def issue(self, tenant: str, visitor: str, conversation: str, *, external_id: str | None = None) -> str:
         """Make a token. `external_id`, the site's own name of the visitor, goes in as a fingerprint only."""
@@ -147,7 +161,7 @@ def secret_key(data: Path, configured: str = "") -> bytes:
     """The configured secret, or the key in the data folder, which is made at the first start.
 
     Raises:
-        ConfigError: the secret is too short, or the key file may be read by others or is not a key.
+        KeyFileError: the key file may be read by others or is not a key.
     """
     if configured:
         return configured.encode()
@@ -181,15 +195,15 @@ def _read_key(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
-        raise ConfigError(f"{path}: the signing key cannot be read: {error.strerror}") from error
+        raise KeyFileError(f"{path}: the signing key cannot be read: {error.strerror}") from error
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{path}: the signing key is not a plain file")
+            raise KeyFileError(f"{path}: the signing key is not a plain file")
         if status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
-            raise ConfigError(f"{path}: the signing key has mode {mode:04o}; others may not read it: chmod 600 it")
+            raise KeyFileError(f"{path}: the signing key has mode {mode:04o}; others may not read it: chmod 600 it")
         key = file.read(4_096).strip()
     if len(key) < KEY_BYTES:
-        raise ConfigError(f"{path}: holds no signing key of at least {KEY_BYTES} bytes; delete it and one is made")
+        raise KeyFileError(f"{path}: holds no signing key of at least {KEY_BYTES} bytes; delete it and one is made")
     return key

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..chat.log import Conversation, ConversationLog
+    from ..chat.conversation import Conversation
+    from ..chat.log import ConversationLog
     from ..config import Settings
     from ..errors import ServerError
     from ..store.tenants import Tenant
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .limits import Limits
 
 Accepted = Callable[[int, "ServerError | None", "str | None"], None]
-"""`done(seq, error, stored)`: called once, after the commit; `stored` is the text where it differs from the sent one."""
+"""`done(seq, error, stored)`: called once, after the commit; `stored` is the text where it is not the sent one."""
 
 
 class PipelineLike(Protocol):
@@ -41,7 +42,8 @@ class EdgeContext:
     """One per process. Only `draining` and `sessions` change after the start.
 
     `render` turns Markdown into safe HTML. `ready` is what /readyz asks besides `draining`: it raises
-    `Unavailable` while the process can't serve. `echo_route` opens the WebSocket conformance route; tests only.
+    `Unavailable` while the process can't serve. `mark_read` stores how far the visitor of a conversation has read.
+    `echo_route` opens the WebSocket conformance route; tests only.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class EdgeContext:
     limits: Limits
     render: Callable[[str], str]
     ready: Callable[[], None] = lambda: None
+    mark_read: Callable[[str, str, int], None] = lambda tenant, conversation, seq: None
     draining: bool = False
     sessions: set[Session] = field(default_factory=set)
     echo_route: bool = False

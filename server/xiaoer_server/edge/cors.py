@@ -8,14 +8,14 @@ holds the token.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..errors import Forbidden
 from . import problem
 from .exchange import Exchange, Headers
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 
     from ..store.tenants import Tenant
 
@@ -84,7 +84,7 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+        if not _is_api(scope):
             await self._app(scope, receive, send)
             return
         found: dict[bytes, bytes] = dict(scope["headers"])
@@ -99,6 +99,10 @@ class Cors:
             await send(message)
 
         await self._app(scope, receive, send_with_headers if added else send)
+
+
+def _is_api(scope: Scope) -> TypeGuard[HTTPScope]:
+    return scope["type"] == "http" and scope["path"].startswith("/api/")  # type: ignore[comparison-overlap]
 
 
 async def _answer_preflight(added: Headers, scope: Any, send: Send) -> None:

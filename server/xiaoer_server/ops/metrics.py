@@ -32,10 +32,10 @@ class Tally(Collector):
         self.name = name
         self.documentation = documentation
         self.labels = labels
-        self.values: dict[tuple[str, ...], int] = {} if labels else {(): 0}
+        self.values: dict[tuple[str | int, ...], int] = {} if labels else {(): 0}
         REGISTRY.register(self)
 
-    def inc(self, *labels: str) -> None:
+    def inc(self, *labels: str | int) -> None:
         """Count one; as many labels as the tally was made with."""
         values = self.values
         values[labels] = values.get(labels, 0) + 1
@@ -48,7 +48,7 @@ class Tally(Collector):
         """The family with its samples as of now."""
         family = CounterMetricFamily(self.name, self.documentation, labels=self.labels)
         for labels, value in list(self.values.items()):
-            family.add_metric(labels, value)
+            family.add_metric([str(label) for label in labels], value)
         yield family
 
 

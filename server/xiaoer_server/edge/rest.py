@@ -1,0 +1,278 @@
+"""The application beside the hot path: visitors' sessions, history, metrics, the schema, the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from litestar import Litestar, Request, get, post
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import Parameter
+from litestar.response import Response
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from xiaoer import __version__
+
+from ..errors import BadRequest, NotFound
+from ..ops import metrics
+from . import openapi, wire
+from .admission import open_conversation
+from .bridge import Bridge
+from .cors import Cors, check_site
+from .exchange import Exchange
+from .faults import exception_handlers
+from .hot import hot_routes, identify
+from .pages import pages
+
+if TYPE_CHECKING:
+    from ..chat.entries import Entry, Identity
+    from ..store.tenants import Tenant
+    from .context import EdgeContext
+
+PROFILE_BYTES = 4_096
+PAGE, LONGEST_PAGE = 50, 200
+
+
+class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Who wants to chat. All may be left out.
+
+    `tenant` is the shop, the first configured one by default. `visitor` is the site's own name for the visitor, or
+    the id of an earlier answer; it gives access to nothing without that visitor's token. `profile` is a flat object
+    of at most 4 KiB that agents get to see.
+    """
+
+    tenant: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    visitor: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    profile: dict[str, str | int | float | bool | None] | None = None
+
+
+class SessionAnswer(msgspec.Struct):
+    """A visitor's session: the token speaks for this visitor in this conversation until it expires."""
+
+    token: str
+    visitor: str
+    conversation: str
+
+
+class Page(msgspec.Struct):
+    """A part of a conversation, oldest first. `more` says that older entries exist."""
+
+    messages: list[msgspec.Raw]
+    more: bool
+
+
+def build_app(context: EdgeContext, *, handlers: Sequence[ControllerRouterHandler] = (), **options: Any) -> ASGIApp:
+    """The ASGI application.
+
+    Args:
+        handlers: Further Litestar handlers, controllers or routers; their errors get the same shapes.
+        options: Further options of `Litestar`, such as `lifespan`.
+    """
+    app = Litestar(
+        [*_sessions(context), *_chat(context), *_probes(context), *pages(), *handlers],
+        exception_handlers=exception_handlers,
+        openapi_config=_openapi_config(),
+        **options,
+    )
+    return Cors(app, context.tenants)
+
+
+def _openapi_config() -> OpenAPIConfig:
+    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="A visitor's token.")
+    return OpenAPIConfig(
+        title="Xiaoer",
+        version=__version__,
+        description="Self-hosted AI customer service. Errors are problem details (RFC 9457) with a stable `code`.",
+        components=Components(security_schemes={"visitor": scheme}),
+        path="/",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        use_handler_docstrings=True,
+    )
+
+
+def _exchange(request: Request[Any, Any, Any]) -> Exchange:
+    """The request as an exchange, for what is shared with the hot path; it cannot be answered through it."""
+    scope = request.scope
+    return Exchange(b"", b"", b"", list(scope["headers"]), b"")
+
+
+# -- sessions -------------------------------------------------------------------------------------------------
+
+
+def _sessions(context: EdgeContext) -> list[ControllerRouterHandler]:
+    @post(
+        "/api/visitor/sessions",
+        status_code=200,
+        operation_id="openSession",
+        summary="Open a session",
+        tags=["visitor"],
+        security=[{}, {"visitor": []}],
+        responses=openapi.problems(400, 403, 404, 413, 429, 503),
+    )
+    async def open_session(request: Request[Any, Any, Any], data: SessionRequest) -> SessionAnswer:
+        """Begin a conversation, or continue one.
+
+        With the token of an earlier session, valid or expired for less than 30 days, that visitor's conversation is
+        continued with a fresh token; without, a new visitor is made.
+        """
+        client = request.scope.get("client")
+        tenant = _tenant(context, data.tenant)
+        check_site(tenant, _exchange(request))
+        context.limits.check_session(client[0] if client else "")
+        _check_profile(data)
+        known = _known(context, tenant.id, data, request)
+        if known is not None and await context.visitors.conversation_of(tenant.id, known.visitor) is not None:
+            visitor, conversation = known.visitor, known.conversation
+            external_id = data.visitor if data.visitor != visitor else None
+        else:
+            external_id = data.visitor
+            visitor, conversation = await context.visitors.create(
+                tenant.id, external_id=external_id, profile=data.profile
+            )
+        token = context.signer.issue(tenant.id, visitor, conversation, external_id=external_id)
+        return SessionAnswer(token, visitor, conversation)
+
+    return [open_session]
+
+
+def _tenant(context: EdgeContext, slug: str | None) -> Tenant:
+    tenant = context.tenants.get(slug) if slug is not None else next(iter(context.tenants.values()), None)
+    if tenant is None:
+        raise NotFound("This tenant does not exist.", code="unknown_tenant")
+    return tenant
+
+
+def _check_profile(data: SessionRequest) -> None:
+    if data.profile is not None and len(msgspec.json.encode(data.profile)) > PROFILE_BYTES:
+        raise BadRequest(f"The profile has more than {PROFILE_BYTES} bytes.", code="profile_too_large")
+    for text in (data.visitor or "", *(data.profile or ()), *(data.profile or {}).values()):
+        if isinstance(text, str) and "\0" in text:
+            raise BadRequest("A text contains a NUL character.", code="invalid_text")
+
+
+def _known(context: EdgeContext, tenant: str, data: SessionRequest, request: Request[Any, Any, Any]) -> Identity | None:
+    header = request.headers.get("authorization", "")
+    if header[:7].lower() != "bearer ":
+        return None
+    return context.signer.renewable(header[7:].strip(), tenant, data.visitor)
+
+
+# -- chat -----------------------------------------------------------------------------------------------------
+
+
+def _chat(context: EdgeContext) -> list[ControllerRouterHandler]:
+    routes = hot_routes(context)
+    body_bytes = context.settings.limits.body_bytes
+    post_bridge = Bridge(routes[b"POST", b"/api/chat/messages"], body_bytes)
+    events_bridge = Bridge(routes[b"GET", b"/api/chat/events"], body_bytes)
+
+    @get(
+        "/api/chat/messages",
+        operation_id="listMessages",
+        summary="Read the conversation",
+        tags=["chat"],
+        security=[{"visitor": []}],
+        operation_class=openapi.ReadMessages,
+        responses=openapi.problems(400, 401, 403, 404, 503),
+        cache_control=openapi.NO_STORE,
+    )
+    async def list_messages(
+        request: Request[Any, Any, Any],
+        before: Annotated[
+            int | None, Parameter(ge=1, le=2**53 - 1, description="Only entries before this seq.")
+        ] = None,
+        limit: Annotated[int, Parameter(ge=1, le=LONGEST_PAGE, description="At most so many.")] = PAGE,
+    ) -> Page:
+        """The newest entries of the token's conversation, or those before `before`.
+
+        It ends before an answer that is still being written: that comes as a stream, from its beginning, to who
+        resumes after the last entry.
+        """
+        identity = identify(context, _exchange(request))
+        await open_conversation(context, identity)
+        return await _page(context, identity, before, limit)
+
+    @post(
+        "/api/chat/messages",
+        status_code=200,
+        operation_id="postMessage",
+        summary="Send a message",
+        tags=["chat"],
+        security=[{"visitor": []}],
+        operation_class=openapi.PostMessage,
+        responses=openapi.problems(400, 401, 403, 404, 413, 429, 503),
+    )
+    async def post_message() -> ASGIApp:
+        """Put a visitor's message into the log.
+
+        Answered once it is on the disk. A `client_id` that was seen before makes it a resend: the seq is that of the
+        first one, and nothing is stored.
+        """
+        return post_bridge
+
+    @get(
+        "/api/chat/events",
+        operation_id="streamEvents",
+        summary="Follow the conversation",
+        tags=["chat"],
+        security=[{"visitor": []}],
+        operation_class=openapi.StreamEvents,
+        responses=openapi.problems(400, 401, 403, 404, 429, 503),
+    )
+    async def stream_events() -> ASGIApp:
+        """Server-sent events: the frames of the WebSocket, named by their type.
+
+        An event's id, sent back as Last-Event-ID, continues behind it, also in the middle of an answer.
+        """
+        return events_bridge
+
+    return [list_messages, post_message, stream_events]
+
+
+async def _page(context: EdgeContext, identity: Identity, before: int | None, limit: int) -> Page:
+    read = context.log.page
+    entries = await read(identity.tenant, identity.conversation, before=before, limit=limit)
+    growing = next((entry for entry in entries if entry.status == "streaming"), None)
+    if growing is not None:
+        entries = await read(identity.tenant, identity.conversation, before=growing.seq, limit=limit)
+    messages = [msgspec.Raw(_frame(entry)) for entry in entries]
+    return Page(messages, more=bool(entries) and entries[0].seq > 1)
+
+
+def _frame(entry: Entry) -> bytes:
+    return wire.message(entry, None)
+
+
+# -- probes ---------------------------------------------------------------------------------------------------
+
+
+def _probes(context: EdgeContext) -> list[ControllerRouterHandler]:
+    routes = hot_routes(context)
+    health_bridge = Bridge(routes[b"GET", b"/healthz"], 0)
+    ready_bridge = Bridge(routes[b"GET", b"/readyz"], 0)
+
+    @get("/healthz", operation_id="health", tags=["operation"], operation_class=openapi.Probe)
+    async def health() -> ASGIApp:
+        """The process is up."""
+        return health_bridge
+
+    @get(
+        "/readyz",
+        operation_id="readiness",
+        tags=["operation"],
+        operation_class=openapi.Probe,
+        responses=openapi.problems(503),
+    )
+    async def readiness() -> ASGIApp:
+        """Visitors can be served."""
+        return ready_bridge
+
+    @get("/metrics", operation_id="metrics", tags=["operation"], operation_class=openapi.Metrics)
+    async def show_metrics() -> Response[bytes]:
+        """Counters in Prometheus' text format."""
+        return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
+
+    return [health, readiness, show_metrics]
