@@ -7,21 +7,21 @@ pub trait Unit: Copy + 'static {
 }
 
 impl Unit for u8 {
-    #[inline(always)]
+    #[inline]
     fn code_point(self) -> u32 {
         u32::from(self)
     }
 }
 
 impl Unit for u16 {
-    #[inline(always)]
+    #[inline]
     fn code_point(self) -> u32 {
         u32::from(self)
     }
 }
 
 impl Unit for u32 {
-    #[inline(always)]
+    #[inline]
     fn code_point(self) -> u32 {
         self
     }

@@ -1,5 +1,8 @@
 //! Python's `str`, read where it lies and written at once. The only file that knows PEP 393.
 
+// Py_ssize_t and usize: a live object's length fits both.
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -51,7 +54,7 @@ pub fn view<'a>(string: &'a Bound<'_, PyString>) -> Text<'a> {
 
 /// A new `str` of these code points, stored in the narrowest width that holds them.
 ///
-/// Raises `MemoryError` or `SystemError` as `CPython` does; code points must be below 0x11_0000.
+/// Raises `MemoryError` or `SystemError` as `CPython` does; code points must be below `0x11_0000`.
 pub fn build<'py>(py: Python<'py>, code_points: &[u32]) -> PyResult<Bound<'py, PyString>> {
     debug_assert!(code_points.iter().all(|&c| c < 0x11_0000));
     // SAFETY: the pointer and length are those of a live slice of 4-byte units, which is what the kind says. CPython

@@ -1,0 +1,163 @@
+//! What becomes of the occurrences that a scan meets.
+//!
+//! A scan hands them over in the order of their ends. A hit counts unless an allowed text covers it whole.
+
+use std::collections::VecDeque;
+
+use crate::scan::Found;
+
+pub(crate) trait Sink {
+    /// An occurrence of a word.
+    fn word(&mut self, found: Found);
+    /// An occurrence of an allowed text.
+    fn allowed(&mut self, start: usize, end: usize);
+    /// Whether [`Self::settle`] could change anything.
+    fn waits(&self) -> bool;
+    /// Nothing that starts before `live` will be handed over any more.
+    fn settle(&mut self, live: usize);
+    /// Whether the scan may end here.
+    fn enough(&self) -> bool;
+}
+
+/// Occurrences of allowed texts, none inside another: starts and ends both ascend.
+#[derive(Clone, Debug, Default)]
+struct Cover(VecDeque<(usize, usize)>);
+
+impl Cover {
+    fn add(&mut self, start: usize, end: usize) {
+        while self.0.back().is_some_and(|&(other, _)| other >= start) {
+            self.0.pop_back();
+        }
+        if self.0.back().is_none_or(|&(_, other)| other < end) {
+            self.0.push_back((start, end));
+        }
+    }
+
+    fn has(&self, found: Found) -> bool {
+        let after = self.0.partition_point(|&(start, _)| start <= found.start);
+        after > 0 && self.0[after - 1].1 >= found.end
+    }
+
+    fn forget_before(&mut self, position: usize) {
+        while self.0.front().is_some_and(|&(_, end)| end <= position) {
+            self.0.pop_front();
+        }
+    }
+}
+
+/// Leftmost-longest, not overlapping.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leftmost {
+    pub(crate) found: Vec<Found>,
+    /// End of the last hit.
+    pub(crate) end: usize,
+    /// The longest occurrence for each start that is not settled, by start. If it is covered, so are the shorter ones.
+    pending: VecDeque<Found>,
+    cover: Cover,
+    first_only: bool,
+}
+
+impl Leftmost {
+    pub(crate) fn stopping_at_first() -> Self {
+        Self { first_only: true, ..Self::default() }
+    }
+}
+
+impl Sink for Leftmost {
+    fn word(&mut self, found: Found) {
+        let index = self.pending.partition_point(|other| other.start < found.start);
+        match self.pending.get_mut(index) {
+            // Ends ascend, and of two with one span the pattern with its noise in it comes last.
+            Some(other) if other.start == found.start => *other = found,
+            _ => self.pending.insert(index, found),
+        }
+    }
+
+    fn allowed(&mut self, start: usize, end: usize) {
+        self.cover.add(start, end);
+    }
+
+    fn waits(&self) -> bool {
+        !self.pending.is_empty() || !self.cover.0.is_empty()
+    }
+
+    fn settle(&mut self, live: usize) {
+        while let Some(&found) = self.pending.front() {
+            if found.start >= live {
+                break;
+            }
+            self.pending.pop_front();
+            if found.start >= self.end && !self.cover.has(found) {
+                self.end = found.end;
+                self.found.push(found);
+            }
+        }
+        self.cover.forget_before(live);
+    }
+
+    fn enough(&self) -> bool {
+        self.first_only && !self.found.is_empty()
+    }
+}
+
+/// Any occurrence at all; only right where nothing is allowed.
+#[derive(Default)]
+pub(crate) struct First {
+    pub(crate) hit: bool,
+}
+
+impl Sink for First {
+    fn word(&mut self, _: Found) {
+        self.hit = true;
+    }
+
+    fn allowed(&mut self, _: usize, _: usize) {
+        unreachable!("used only for filters without allowed texts");
+    }
+
+    fn waits(&self) -> bool {
+        self.hit
+    }
+
+    fn settle(&mut self, _: usize) {}
+
+    fn enough(&self) -> bool {
+        self.hit
+    }
+}
+
+/// All occurrences.
+#[derive(Default)]
+pub(crate) struct All {
+    found: Vec<Found>,
+    cover: Cover,
+}
+
+impl All {
+    pub(crate) fn into_found(self, length: impl Fn(u32) -> u32) -> Vec<Found> {
+        let Self { mut found, cover } = self;
+        found.retain(|&found| !cover.has(found));
+        found.sort_unstable_by_key(|found| (found.start, found.end, u32::MAX - length(found.pattern)));
+        found
+    }
+}
+
+impl Sink for All {
+    fn word(&mut self, found: Found) {
+        self.found.push(found);
+    }
+
+    fn allowed(&mut self, start: usize, end: usize) {
+        self.cover.add(start, end);
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+
+    fn settle(&mut self, _: usize) {}
+
+    fn enough(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,126 @@
+"""The sensitive-word filter: finds and masks words in texts, also where they are disguised.
+
+words = WordFilter(["加微信", Word("refund scam", level=3, action="block")], allow=["加微信公众号"])
+words.contains("加 微-信")                  # True
+words.replace("请加＊微＊信")                # "请*****"
+stream = words.stream()
+[stream.feed("请加"), stream.feed("微信吧"), stream.flush()]      # ["请", "***吧", ""]
+"""
+
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from xiaoer import _backend
+from xiaoer._saved import read_saved, write_saved
+from xiaoer._words import Fold, Match, Skip, Word
+
+if TYPE_CHECKING:
+    from xiaoer.pure.filter import FilterStream
+    from xiaoer.pure.filter import WordFilter as _WordFilter
+else:
+    _native = _backend.load("xiaoer_native")
+    if _native is None:
+        from xiaoer.pure.filter import FilterStream
+        from xiaoer.pure.filter import WordFilter as _WordFilter
+    else:
+        FilterStream = _native.FilterStream
+        _WordFilter = _native.WordFilter
+
+__all__ = ["FilterStream", "Fold", "Match", "Skip", "Word", "WordFilter"]
+
+T = TypeVar("T")
+
+_LITTLE_NOISE = Skip()
+
+
+class WordFilter(_WordFilter):
+    """Finds words in a text, in one pass, whatever their number.
+
+    What is a hit:
+
+    - Characters are compared after `fold`: by default case and width don't count.
+    - Between the characters of a word there may be noise (white space, punctuation, symbols, emoji, zero-width
+      characters), as much as `skip` allows, never at its ends. A word that has noise in it itself (`C++`, `a.b`)
+      is found only as it is written. `skip=None` turns noise off.
+    - With `whole_words`, a word of Latin, Greek, Cyrillic or Armenian letters and digits is found only where no such
+      letter or digit stands before or after it: `ass` is not in `class`. Words with other characters are not
+      affected. White space inside it counts as noise only if it stands between all its letters: `p e n` but not
+      `pe n`; and between two digits only invisible characters do, for `6.4` is not `64`.
+    - An occurrence inside an occurrence of an allowed text, found by the same rules, is no hit: with the word `海外`
+      and the allowed `上海外贸`, the longer wins. A text that is both is allowed.
+
+    Words that fold to the same are one word; the last one given counts. Offsets are code points of the text as it was
+    given; lone surrogates are characters like others. A filter may be used and changed by several threads.
+
+    Methods, from the backend: `contains(text)`, `find(text)`, `find_overlapping(text)`, `replace(text, mask="*")`,
+    `stream(mask="*")`; properties `words` and `allow`, ordered by the folded texts.
+
+    Raises InvalidWord for an empty word and one over 1,000 characters, TypeError for a `str` in the place of several.
+    """
+
+    fold: Fold
+    skip: Skip
+    whole_words: bool
+
+    def __new__(
+        cls,
+        words: Iterable[str | Word],
+        *,
+        allow: Iterable[str] = (),
+        fold: Fold = Fold.ALL,
+        skip: Skip | None = _LITTLE_NOISE,
+        whole_words: bool = True,
+    ) -> Self:
+        skip = skip or Skip.NONE
+        # Without room for noise the two are the same; None is the faster.
+        noise = (skip.gap, skip.total) if skip.gap and skip.total else None
+        self = super().__new__(cls, _as_words(words), _several(allow), int(Fold(fold)), noise, bool(whole_words))
+        self.fold = Fold(fold)
+        self.skip = skip
+        self.whole_words = bool(whole_words)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __repr__(self) -> str:
+        return f"<WordFilter of {len(self)} words, {len(self.allow)} allowed texts>"
+
+    def add(self, words: Iterable[str | Word]) -> None:
+        """Takes more words in, all or none; one that folds like a word in the filter replaces it.
+
+        Scans and streams under way keep the words they began with. Costs a build of the whole filter.
+        Raises InvalidWord as the constructor does.
+        """
+        super().add(_as_words(words))
+
+    def remove(self, words: Iterable[str | Word]) -> None:
+        """Takes words out; what is not in the filter is passed over. Otherwise as `add`."""
+        super().remove(_as_words(words))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes words, allowed texts and options to a file that `load` reads on either backend.
+
+        The file appears whole or not at all, replacing what was there. Raises OSError.
+        """
+        write_saved(path, self.words, self.allow, self.fold, self.skip, self.whole_words)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """The filter that `save` wrote.
+
+        Raises DamagedFile if the file is anything else or was altered, OSError if it can't be read.
+        """
+        words, allow, fold, skip, whole_words = read_saved(path)
+        return cls(words, allow=allow, fold=fold, skip=skip, whole_words=whole_words)
+
+
+def _as_words(words: Iterable[str | Word]) -> list[Word]:
+    return [word if isinstance(word, Word) else Word(word) for word in _several(words)]
+
+
+def _several(values: Iterable[T]) -> list[T]:
+    if isinstance(values, str | bytes):
+        raise TypeError("give a list of words, not one")
+    return list(values)

@@ -1,0 +1,75 @@
+"""Aho-Corasick automaton: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18(6), 1975."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from xiaoer._words import Word
+
+
+class Pattern(NamedTuple):
+    """What to look for: folded characters and the conditions beside them."""
+
+    key: str
+    word: Word | None
+    """None for an allowed text."""
+    whole_start: bool
+    """No letter or digit of a script with spaces may stand before."""
+    whole_end: bool
+    """… or after."""
+    pairs: int
+    """Neighbours in it that are both such letters or digits."""
+
+
+class Node:
+    """A prefix of patterns."""
+
+    __slots__ = ("children", "depth", "fail", "live", "output", "pattern")
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.children: dict[str, Node] = {}
+        self.pattern: Pattern | None = None
+        self.fail: Node = self
+        """The longest proper suffix that is a prefix too."""
+        self.output: Node | None = None
+        """This or the longest suffix at which a pattern ends."""
+        self.live: Node = self
+        """This or the longest suffix that may grow: a proper prefix of a pattern. The root if there is none."""
+
+    def step(self, char: str) -> "Node":
+        """The longest suffix of this prefix and `char` that is a prefix too."""
+        node = self
+        while char not in node.children:
+            if node.depth == 0:
+                return node
+            node = node.fail
+        return node.children[char]
+
+    def patterns(self) -> Iterator[Pattern]:
+        """Those that end here, the longest first."""
+        node = self.output
+        while node is not None:
+            assert node.pattern is not None
+            yield node.pattern
+            node = node.fail.output
+
+
+def build(patterns: Iterable[Pattern]) -> Node:
+    """The root of the automaton for patterns with distinct keys."""
+    root = Node(0)
+    for pattern in patterns:
+        node = root
+        for char in pattern.key:
+            if char not in node.children:
+                node.children[char] = Node(node.depth + 1)
+            node = node.children[char]
+        node.pattern = pattern
+    level = [root]
+    while level:
+        for node in level:
+            node.output = node if node.pattern is not None else node.fail.output
+            node.live = node if node.children else node.fail.live
+            for char, child in node.children.items():
+                child.fail = root if node is root else node.fail.step(char)
+        level = [child for node in level for child in node.children.values()]
+    return root
