@@ -85,6 +85,7 @@ cdef class SSEDecoder:
     cdef readonly str last_event_id
     cdef readonly object retry
     cdef bint _started  # past the BOM
+    cdef bytes _bom  # what may become one
     cdef bint _broken
     cdef bint _after_cr  # a LF that comes next belongs to the line already ended
     cdef bytearray _partial  # the line being read, as far as earlier chunks had it
@@ -99,6 +100,7 @@ cdef class SSEDecoder:
             raise ValueError(f"max_event_bytes must be 1 or more, not {max_event_bytes}")
         self.max_event_bytes = max_event_bytes
         self.last_event_id = ""
+        self._bom = b""
         self._partial = bytearray()
         self._event = ""
         self._id = ""
@@ -145,13 +147,11 @@ cdef class SSEDecoder:
 
     cdef bytes _past_bom(self, bytes data):
         """What is left of the stream's beginning, once it is long enough to have a BOM or not."""
-        data = bytes(self._partial) + data
-        if b"\xef\xbb\xbf".startswith(data):
-            self._partial = bytearray(data)
+        self._bom += data
+        if b"\xef\xbb\xbf".startswith(self._bom):
             return b""
         self._started = True
-        self._partial.clear()
-        return data.removeprefix(b"\xef\xbb\xbf")
+        return self._bom.removeprefix(b"\xef\xbb\xbf")
 
     cdef int _complete(self, const char* text, Py_ssize_t size, list events) except -1:
         """A line has ended; its beginning may be in an earlier chunk."""
@@ -245,7 +245,7 @@ cdef inline Py_ssize_t _find(const char* text, Py_ssize_t start, Py_ssize_t size
     return size if found is NULL else found - text
 
 
-def encode_sse(data, str event=None, str id=None):
+def encode_sse(data, event=None, id=None):
     """One event as it goes on the wire: `event` and `id` if given, one `data` line for each line of `data`.
 
     Lines are cut at CR, LF and CRLF, which all arrive as LF. Text is sent in UTF-8.
@@ -254,25 +254,26 @@ def encode_sse(data, str event=None, str id=None):
         ValueError: `event` or `id` has a line end, or `id` a NUL (a reader would ignore it); as
             UnicodeEncodeError: a text has lone surrogates.
     """
-    cdef bytes head = b""
+    cdef bytes head = _field("event", event, "\r\n") + _field("id", id, "\r\n\0")
     cdef bytes body
-    if event is not None:
-        if "\n" in event or "\r" in event:
-            raise ValueError("event must not contain a line end")
-    if id is not None:
-        if "\n" in id or "\r" in id or "\0" in id:
-            raise ValueError("id must not contain a line end or NUL")
     if isinstance(data, str):
         body = (<str>data).encode("utf-8")
     elif isinstance(data, bytes):
         body = data
     else:
         raise TypeError(f"data must be bytes or str, not {type(data).__name__}")
-    if event is not None:
-        head = b"event: " + event.encode("utf-8") + b"\n"
-    if id is not None:
-        head += b"id: " + id.encode("utf-8") + b"\n"
     return _encode(head, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+
+
+cdef bytes _field(str name, value, str forbidden):
+    if value is None:
+        return b""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str or None, not {type(value).__name__}")
+    for character in forbidden:
+        if character in <str>value:
+            raise ValueError(f"{name} must not contain {character!r}")
+    return f"{name}: {value}\n".encode("utf-8")
 
 
 cdef bytes _encode(bytes head, const char* body, Py_ssize_t size):

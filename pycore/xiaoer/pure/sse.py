@@ -58,7 +58,8 @@ class SSEDecoder:
         self.max_event_bytes = max_event_bytes
         self.last_event_id = ""
         self.retry: int | None = None
-        self._started = False
+        self._started = False  # past the BOM
+        self._bom = b""  # what may become one
         self._broken = False
         self._after_cr = False  # a LF that comes next belongs to the line already ended
         self._partial = bytearray()
@@ -80,27 +81,32 @@ class SSEDecoder:
                 takes nothing more: every later feed raises it again.
         """
         events: list[SSEEvent] = []
-        self._partial += memoryview(chunk)
+        data = bytes(memoryview(chunk))
         if self._broken:
             raise self._too_large(events)
         if not self._started:
-            if _BOM.startswith(self._partial):
-                return events  # nothing yet, or the BOM's beginning
-            self._started = True
-            if self._partial.startswith(_BOM):
-                del self._partial[:3]
-        if self._after_cr and self._partial:
+            data = self._past_bom(data)
+        if self._after_cr and data:
             self._after_cr = False
-            if self._partial[0] == 0x0A:
-                del self._partial[0]
+            data = data.removeprefix(b"\n")
         start = 0
-        for end in _LINE_END.finditer(self._partial):
-            self._line(bytes(self._partial[start : end.start()]), events)
+        for end in _LINE_END.finditer(data):
+            line = bytes(self._partial) + data[start : end.start()]
+            self._partial.clear()
+            self._line(line, events)
             start = end.end()
-            self._after_cr = start == len(self._partial) and end.group() == b"\r"
-        del self._partial[:start]
+            self._after_cr = start == len(data) and end.group() == b"\r"
+        self._partial += data[start:]
         self._check(len(self._partial), events)
         return events
+
+    def _past_bom(self, data: bytes) -> bytes:
+        """What is left of the stream's beginning, once it is long enough to have a BOM or not."""
+        self._bom += data
+        if _BOM.startswith(self._bom):
+            return b""
+        self._started = True
+        return self._bom.removeprefix(_BOM)
 
     def _line(self, line: bytes, events: list[SSEEvent]) -> None:
         self._check(len(line), events)
@@ -145,18 +151,24 @@ def encode_sse(data: bytes | str, event: str | None = None, id: str | None = Non
         ValueError: `event` or `id` has a line end, or `id` a NUL (a reader would ignore it); as
             UnicodeEncodeError: a text has lone surrogates.
     """
-    if event is not None and not {"\n", "\r"}.isdisjoint(event):
-        raise ValueError("event must not contain a line end")
-    if id is not None and not {"\n", "\r", "\0"}.isdisjoint(id):
-        raise ValueError("id must not contain a line end or NUL")
+    head = _field("event", event, "\r\n") + _field("id", id, "\r\n\0")
     if isinstance(data, str):
         data = data.encode()
     elif not isinstance(data, bytes):
         raise TypeError(f"data must be bytes or str, not {type(data).__name__}")
-    head = b"" if event is None else b"event: %b\n" % event.encode()
-    head += b"" if id is None else b"id: %b\n" % id.encode()
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return head + b"".join(b"data: %b\n" % line for line in lines) + b"\n"
+
+
+def _field(name: str, value: str | None, forbidden: str) -> bytes:
+    if value is None:
+        return b""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be str or None, not {type(value).__name__}")
+    for character in forbidden:
+        if character in value:
+            raise ValueError(f"{name} must not contain {character!r}")
+    return f"{name}: {value}\n".encode()
 
 
 def chat_delta(data: bytes) -> str | None:
