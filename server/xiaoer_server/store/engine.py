@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Store:
         self._lock = lock
         self._writing = writing
         self._connection = connection
+        self._before_close: list[Callable[[], None]] = []
 
     @classmethod
     async def open(cls, data_dir: Path) -> Store:
@@ -67,8 +69,14 @@ class Store:
         """
         return cls(data_dir, *await asyncio.to_thread(_open, data_dir))
 
+    def before_close(self, callback: Callable[[], None]) -> None:
+        """Have `callback` submit what it has put off until now when the store closes."""
+        self._before_close.append(callback)
+
     async def close(self) -> None:
         """Commit what was submitted, close the connections, and let the folder go."""
+        for callback in self._before_close:
+            callback()
         await self.writer.close()
         await self.engine.dispose()
         self._connection.close()
@@ -159,6 +167,8 @@ def _writing(database: Path) -> Engine:
             # After a burst the log file is cut back to this size.
             f"journal_size_limit = {CHECKPOINT_PAGES * 4096}",
             "cache_size = -32768",
+            # What an INSERT of many rows needs to be undone stays out of temporary files.
+            "temp_store = MEMORY",
         )
 
     @event.listens_for(engine, "begin")

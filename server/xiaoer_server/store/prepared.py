@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Dialect, Executable, Integer, String
+from sqlalchemy import JSON, Connection, Dialect, Executable, Insert, Integer, String
 from sqlalchemy.sql.compiler import SQLCompiler
+
+#: How many rows one INSERT takes. Each call of the driver lets the interpreter's lock go and must get it back, which
+#: beside a busy loop takes longer than the insert; so a group makes few calls.
+BLOCKS = (64, 16, 4)
 
 
 class Prepared:
@@ -20,7 +25,7 @@ class Prepared:
         names: The parameters' names, the same in every row.
     """
 
-    __slots__ = ("_convert", "_count", "_pick", "_statement", "_text")
+    __slots__ = ("_blocks", "_convert", "_count", "_pick", "_statement", "_text")
 
     def __init__(self, statement: Executable, names: Collection[str], dialect: Dialect) -> None:
         self._statement = statement
@@ -28,8 +33,9 @@ class Prepared:
         self._convert: list[tuple[int, Callable[[Any], Any]]] = []
         self._pick: Callable[[Mapping[str, object]], tuple[object, ...]] | None = None
         self._text = ""
-        compiled = statement.compile(dialect=dialect, column_keys=list(names))  # type: ignore[attr-defined]
-        if not isinstance(compiled, SQLCompiler) or not _plain(compiled, names):
+        self._blocks: list[tuple[int, str]] = []
+        compiled = _compile(statement, names, dialect)
+        if not _plain(compiled, names):
             return
         order = compiled.positiontup
         assert order is not None
@@ -39,6 +45,8 @@ class Prepared:
             processor = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
             if processor is not None:
                 self._convert.append((at, processor))
+        if isinstance(statement, Insert):
+            self._blocks = list(_blocks(statement, order, dialect))
 
     def execute_many(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
         """Execute the statement once for each row, in order."""
@@ -51,7 +59,13 @@ class Prepared:
         picked = [pick(row) for row in rows]
         if self._convert:
             picked = [self._converted(row) for row in picked]
-        connection.exec_driver_sql(self._text, picked)
+        at = 0
+        for size, text in self._blocks:
+            while len(picked) - at >= size:
+                connection.exec_driver_sql(text, tuple(chain.from_iterable(picked[at : at + size])))
+                at += size
+        if at < len(picked):
+            connection.exec_driver_sql(self._text, picked[at:])
 
     def _converted(self, row: tuple[object, ...]) -> tuple[object, ...]:
         values: list[object] | None = None
@@ -60,6 +74,22 @@ class Prepared:
                 values = values or list(row)
                 values[at] = processor(row[at])
         return row if values is None else tuple(values)
+
+
+def _compile(statement: Executable, names: Collection[str], dialect: Dialect) -> SQLCompiler:
+    compiled = statement.compile(dialect=dialect, column_keys=list(names))  # type: ignore[attr-defined]
+    assert isinstance(compiled, SQLCompiler)
+    return compiled
+
+
+def _blocks(statement: Insert, order: Sequence[str], dialect: Dialect) -> list[tuple[int, str]]:
+    """The INSERT with several rows of VALUES, where its parameters are simply those of one row, repeated."""
+    blocks = []
+    for size in BLOCKS:
+        compiled = _compile(statement.values([dict.fromkeys(order)] * size), order, dialect)
+        if compiled.positiontup == [f"{name}_m{row}" for row in range(size) for name in order]:
+            blocks.append((size, compiled.string))
+    return blocks
 
 
 def _plain(compiled: SQLCompiler, names: Collection[str]) -> bool:
