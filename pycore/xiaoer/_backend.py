@@ -27,7 +27,7 @@ class BuildInfo(TypedDict):
     modules: dict[str, bool]
     native_version: str | None
     profile: Literal["release", "debug"] | None
-    cpu_features: tuple[str, ...]
+    cpu_features: list[str]
 
 
 def _read_choice() -> Choice:
@@ -94,5 +94,5 @@ def build_info() -> BuildInfo:
         modules=modules,
         native_version=None if native is None else native.__version__,
         profile=None if native is None else native.profile,
-        cpu_features=() if native is None else native.cpu_features(),
+        cpu_features=[] if native is None else native.cpu_features(),
     )

@@ -52,8 +52,9 @@ class Word(msgspec.Struct, frozen=True):
     action: str = "mask"
 
     def __post_init__(self) -> None:
-        if isinstance(self.tags, list):
-            msgspec.structs.force_setattr(self, "tags", tuple(self.tags))
+        tags: object = self.tags
+        if isinstance(tags, list):
+            msgspec.structs.force_setattr(self, "tags", tuple(tags))
         for name, wanted in (("text", str), ("level", int), ("tags", tuple), ("action", str)):
             value = getattr(self, name)
             if not isinstance(value, wanted):

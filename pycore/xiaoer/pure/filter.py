@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from xiaoer._words import Fold, Match, Word
 from xiaoer.errors import InvalidWord
@@ -34,7 +34,8 @@ class Compiled:
         self.skip = skip
         self.whole_words = whole_words
         merged: dict[str, Word | None] = {**words, **dict.fromkeys(allowed)}
-        plain, exact = [], []
+        plain: list[Pattern] = []
+        exact: list[Pattern] = []
         for key, word in merged.items():
             kinds = [self.characters[char][1] for char in key]
             latin = whole_words and all(kind & (WORD | NOISE) for kind in kinds) and any(k & WORD for k in kinds)
@@ -185,13 +186,19 @@ def leftmost_longest(occurrences: list[Occurrence], start: int) -> Iterator[Occu
 class WordFilter:
     """Base of `xiaoer.WordFilter`, which documents it and prepares the arguments."""
 
+    _options: tuple[Fold, tuple[int, int] | None, bool]
+    _allowed: dict[str, str]
+    _words: dict[str, Word]
+    _changing: threading.Lock
+    _compiled: Compiled
+
     def __new__(
         cls, words: list[Word], allow: list[str], fold: int, skip: tuple[int, int] | None, whole_words: bool
-    ) -> "WordFilter":
+    ) -> Self:
         self = super().__new__(cls)
         self._options = (Fold(fold), skip, whole_words)
         self._allowed = {self._key(text): text for text in allow}
-        self._words: dict[str, Word] = {}
+        self._words = {}
         self._changing = threading.Lock()
         self.add(words)
         return self
