@@ -22,6 +22,7 @@ from .edge.limits import Limits
 from .edge.rest import build_app
 from .llm.openai_sdk import OpenAIProvider
 from .llm.provider import Provider
+from .store.conversations import Conversations
 from .store.engine import Store, StoreLocked
 from .store.tenants import Tenant, Tenants
 from .store.visitors import Visitors
@@ -82,6 +83,7 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
         signer=signer,
         limits=Limits(settings.limits),
         render=markdown.render,
+        mark_read=Conversations(store).mark_read,
     )
     unanswered = await conversations.recover()
     await pipeline.start()
