@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Request, get
+from litestar.params import FromPath
 from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
@@ -40,10 +41,11 @@ SCRIPT_HEADERS = {
 }
 ASSET_HEADERS = {**SCRIPT_HEADERS, "cache-control": "public, max-age=3600"}
 
+#: Litestar adds the character set to what is text.
 TYPES = {
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
     ".webp": "image/webp",
@@ -104,11 +106,11 @@ def pages(web: Path = WEB) -> list[ControllerRouterHandler]:
         return serve(request, "widget.js", SCRIPT_HEADERS)
 
     @get("/widget/{path:path}", include_in_schema=False, sync_to_thread=False)
-    def module(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+    def module(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes]:
         return serve(request, f"widget/{path.lstrip('/')}", SCRIPT_HEADERS)
 
     @get("/assets/{path:path}", include_in_schema=False, sync_to_thread=False)
-    def asset(request: Request[Any, Any, Any], path: str) -> Response[bytes]:
+    def asset(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes]:
         return serve(request, f"assets/{path.lstrip('/')}", ASSET_HEADERS)
 
     return [shop, widget, module, asset]

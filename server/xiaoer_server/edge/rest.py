@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from litestar import Litestar, Request, get, post
+from litestar import Litestar, MediaType, Request, get, post
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 from litestar.response import Response
 from litestar.types import ASGIApp, ControllerRouterHandler
-
-from xiaoer import __version__
 
 from ..errors import BadRequest, NotFound
 from ..ops import metrics
@@ -75,6 +74,7 @@ def build_app(context: EdgeContext, *, handlers: Sequence[ControllerRouterHandle
         [*_sessions(context), *_chat(context), *_probes(context), *pages(), *handlers],
         exception_handlers=exception_handlers,
         openapi_config=_openapi_config(),
+        logging_config=None,
         **options,
     )
     return Cors(app, context.tenants)
@@ -84,11 +84,11 @@ def _openapi_config() -> OpenAPIConfig:
     scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="A visitor's token.")
     return OpenAPIConfig(
         title="Xiaoer",
-        version=__version__,
+        version=version("xiaoer"),
         description="Self-hosted AI customer service. Errors are problem details (RFC 9457) with a stable `code`.",
         components=Components(security_schemes={"visitor": scheme}),
-        path="/",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        path="/openapi.json",
+        render_plugins=[JsonRenderPlugin(path="/", media_type=MediaType.JSON)],
         use_handler_docstrings=True,
     )
 
@@ -112,7 +112,7 @@ def _sessions(context: EdgeContext) -> list[ControllerRouterHandler]:
         security=[{}, {"visitor": []}],
         responses=openapi.problems(400, 403, 404, 413, 429, 503),
     )
-    async def open_session(request: Request[Any, Any, Any], data: SessionRequest) -> SessionAnswer:
+    async def open_session(request: Request[Any, Any, Any], data: JSONBody[SessionRequest]) -> SessionAnswer:
         """Begin a conversation, or continue one.
 
         With the token of an earlier session, valid or expired for less than 30 days, that visitor's conversation is
@@ -145,7 +145,7 @@ def _tenant(context: EdgeContext, slug: str | None) -> Tenant:
     return tenant
 
 
-def _check_profile(data: SessionRequest) -> None:
+def _check_profile(data: JSONBody[SessionRequest]) -> None:
     if data.profile is not None and len(msgspec.json.encode(data.profile)) > PROFILE_BYTES:
         raise BadRequest(f"The profile has more than {PROFILE_BYTES} bytes.", code="profile_too_large")
     for text in (data.visitor or "", *(data.profile or ()), *(data.profile or {}).values()):
@@ -182,9 +182,9 @@ def _chat(context: EdgeContext) -> list[ControllerRouterHandler]:
     async def list_messages(
         request: Request[Any, Any, Any],
         before: Annotated[
-            int | None, Parameter(ge=1, le=2**53 - 1, description="Only entries before this seq.")
+            int | None, QueryParameter(ge=1, le=2**53 - 1, description="Only entries before this seq.")
         ] = None,
-        limit: Annotated[int, Parameter(ge=1, le=LONGEST_PAGE, description="At most so many.")] = PAGE,
+        limit: Annotated[int, QueryParameter(ge=1, le=LONGEST_PAGE, description="At most so many.")] = PAGE,
     ) -> Page:
         """The newest entries of the token's conversation, or those before `before`.
 

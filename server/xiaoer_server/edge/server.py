@@ -64,6 +64,8 @@ class Server(uvicorn.Server):
         for session in list(context.sessions):
             session.close_for_restart()
         await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
 
     async def _drain(self) -> None:
         """Wait for the pipeline, but not against a second signal."""
