@@ -77,12 +77,12 @@ Accept = Callable[["Conversation", str, str, Callable[[int, "ServerError | None"
 class Delivery:
     """What all sessions of a process share.
 
-    `accept` is the pipeline's; `mark_read(conversation, seq)` stores how far a visitor has read.
+    `accept` is the pipeline's; `mark_read(tenant, conversation, seq)` stores how far a visitor has read.
     """
 
     log: ConversationLog
     accept: Accept
-    mark_read: Callable[[Conversation, int], None]
+    mark_read: Callable[[str, str, int], None]
     in_flight: int = 64
     slow_reader_seconds: float = 30.0
 
@@ -158,8 +158,9 @@ class Session:
         self._pump()
 
     def _to_tail(self) -> None:
-        live = self.conversation.live
-        self._to(self.conversation.durable if live is None else live.entry.seq - 1)
+        durable, live = self.conversation.durable, self.conversation.live
+        # An answer that has just been begun may lie behind entries that are not durable yet.
+        self._to(durable if live is None else min(durable, live.entry.seq - 1))
 
     def _to(self, seq: int, offset: int = 0, *, partial: bool = False) -> None:
         self.seq = seq
@@ -185,6 +186,8 @@ class Session:
 
     def dropped(self, error: ServerError) -> None:
         """The conversation left memory after a failed commit; the peer shall come back."""
+        if self._closed:
+            return
         self.close()
         self._outlet.error(error)
         # The refusals of messages under way come right behind this call and shall still go out.
@@ -303,8 +306,7 @@ class Session:
 
     def _give_up(self, error: ServerError) -> None:
         self._fetch = None
-        if not self._closed:
-            self.dropped(error)
+        self.dropped(error)
 
     # -- in: what the visitor sends ---------------------------------------------------------------------------
 
@@ -349,7 +351,7 @@ class Session:
         seq = min(seq, self.conversation.durable)
         if seq > self._read:
             self._read = seq
-            self._delivery.mark_read(self.conversation, seq)
+            self._delivery.mark_read(self.conversation.tenant, self.conversation.id, seq)
 
     # -- the outlet's state -----------------------------------------------------------------------------------
 

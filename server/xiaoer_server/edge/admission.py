@@ -69,7 +69,7 @@ def delivery_of(context: EdgeContext) -> Delivery:
     return Delivery(
         log=context.log,
         accept=context.pipeline.accept,
-        mark_read=context.log.mark_read,
+        mark_read=context.mark_read,
         in_flight=limits.socket_in_flight,
         slow_reader_seconds=limits.slow_reader_seconds,
     )

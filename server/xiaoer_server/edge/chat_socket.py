@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..chat.entries import Entry, Identity, Piece, Typing
 from ..chat.session import CloseReason, Session
 from ..errors import BadRequest, ServerError, Unavailable
+from ..ops.metrics import ACKS, OPEN_SOCKETS
 from . import wire
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ BAD_FRAMES = 20
 BAD_SECONDS = 10.0
 
 _CLOSE_CODES = {CloseReason.RESTART: 1012, CloseReason.SLOW_READER: 1013, CloseReason.DROPPED: 1013}
+
+_OPEN = OPEN_SOCKETS.labels("websocket")
 
 _PONG = wire.ws_frame(wire.PONG)
 
@@ -63,6 +66,7 @@ class ChatSocket:
         self._bad_since = 0.0
         self._session = Session(socket.delivery, conversation, self)
         socket.context.sessions.add(self._session)
+        _OPEN.inc()
         socket.loop.call_later(RESUME_SECONDS, self._session.begin)
 
     # -- in ---------------------------------------------------------------------------------------------------
@@ -145,6 +149,7 @@ class ChatSocket:
 
     def ack(self, client_id: str, seq: int) -> None:
         """Send `ack`."""
+        ACKS.inc()
         self._socket.send_frame(wire.ws_frame(wire.encode(wire.Ack(client_id, seq))))
 
     def error(self, error: ServerError, client_id: str | None = None) -> None:
@@ -195,6 +200,7 @@ class ChatSocket:
 
     def lost(self) -> None:
         """The connection is gone. What waits was not acked, and will be sent again."""
+        _OPEN.dec()
         self._backlog = None
         self._socket.context.sessions.discard(self._session)
         self._socket.context.limits.close_socket(self._address)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from ..chat.entries import Entry, Identity, Piece, Typing
 from ..chat.session import CloseReason, Delivery, Session
 from ..errors import ServerError, Unauthorized
+from ..ops.metrics import OPEN_SOCKETS
 from . import wire
 from .admission import admit, check_owner, delivery_of, open_conversation
 from .auth import bearer
@@ -30,6 +31,8 @@ RETRY = 2_000
 
 #: A comment goes out this often, so that proxies and we ourselves notice who is gone, in seconds.
 HEARTBEAT = 15.0
+
+_OPEN = OPEN_SOCKETS.labels("events")
 
 Position = tuple[int, int | None] | None
 
@@ -53,9 +56,6 @@ def events(context: EdgeContext) -> HotHandler:
         )
         last = (exchange.header(b"last-event-id") or b"").decode("latin-1").strip()
         position = wire.parse_position(last) if last else None
-        if exchange.method == b"HEAD":
-            exchange.respond(200, b"", CONTENT_TYPE)
-            return
         render = context.render if parameters.get("html") == ["1"] else None
         address = exchange.address
         context.limits.open_socket(address)
@@ -122,12 +122,13 @@ class EventStream:
         self._loop = asyncio.get_running_loop()
         self._open = True
         self._session = Session(delivery, conversation, self)
+        context.sessions.add(self._session)
+        _OPEN.inc()
         self._stream = exchange.stream(CONTENT_TYPE, self._session.flowing, self._release)
         self._beat = self._loop.call_later(HEARTBEAT, self._heartbeat)
 
     def start(self, position: Position) -> None:
         """Deliver from `position`, or from the tail."""
-        self._context.sessions.add(self._session)
         self._stream.write(b"retry: %d\n\n" % RETRY)
         if position is None:
             self._session.begin()
@@ -146,6 +147,7 @@ class EventStream:
         if self._open:
             self._open = False
             self._beat.cancel()
+            _OPEN.dec()
             self._context.sessions.discard(self._session)
             self._context.limits.close_socket(self._address)
             self._session.close()

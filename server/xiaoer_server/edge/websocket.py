@@ -56,14 +56,20 @@ class Receiver(Protocol):
         """The connection is gone. Called once, and nothing after it."""
 
 
-class _NoQueue:
-    """Stands in for the queue of ASGI events on a socket that nobody reads them from."""
+class _NoApplication:
+    """Stands in for the queue and the event by which uvicorn talks to an application, where there is none."""
 
     def put_nowait(self, _event: object) -> None:
         pass
 
+    def set(self) -> None:
+        pass
 
-_NO_QUEUE: Any = _NoQueue()
+    def clear(self) -> None:
+        pass
+
+
+_NO_APPLICATION: Any = _NoApplication()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -94,7 +100,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         elif path == ECHO_PATH and self.context.echo_route:
             response = self._negotiate(event)
             if response is not None:
-                self._accept(response, Echo(self))
+                self._accept(event, response, Echo(self))
         else:
             super().handle_connect(event)
 
@@ -126,7 +132,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         conversation = self.context.log.cached(identity.tenant, identity.conversation)
         if conversation is None:
             self.read_on(False)
-            task = self.loop.create_task(self._connect_later(response, identity, address, render))
+            task = self.loop.create_task(self._connect_later(request, response, identity, address, render))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
             return
@@ -136,9 +142,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.context.limits.close_socket(address)
             self._refuse(error)
             return
-        self._accept(response, ChatSocket(self, conversation, identity, address, render=render))
+        self._accept(request, response, ChatSocket(self, conversation, identity, address, render=render))
 
-    async def _connect_later(self, response: Response, identity: Identity, address: str, render: bool) -> None:
+    async def _connect_later(
+        self, request: Request, response: Response, identity: Identity, address: str, render: bool
+    ) -> None:
         """As the end of `_connect`, where the conversation has to be loaded first."""
         try:
             conversation = await open_conversation(self.context, identity)
@@ -153,12 +161,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.disconnected:
             self.context.limits.close_socket(address)
             return
-        self._accept(response, ChatSocket(self, conversation, identity, address, render=render))
+        self._accept(request, response, ChatSocket(self, conversation, identity, address, render=render))
         self.read_on(True)
 
     def _negotiate(self, request: Request) -> Response | None:
         """The 101 to send, or None where the handshake is broken and was answered so."""
-        self.queue = _NO_QUEUE
+        self.queue = self.writable = _NO_APPLICATION
         self.conn.available_extensions = None
         self.handshake_initiated = True
         response = self.conn.accept(request)
@@ -167,11 +175,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._reject(response)
         return None
 
-    def _accept(self, response: Response, receiver: Receiver) -> None:
+    def _accept(self, request: Request, response: Response, receiver: Receiver) -> None:
         self.conn.send_response(response)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.handshake_complete = True
         self.receiver = receiver
+        request.headers.clear()  # websockets' parser holds the request as long as the connection lives
         self.start_keepalive()
 
     def _refuse(self, error: ServerError) -> None:
@@ -201,7 +210,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         """A message is whole."""
         if self.receiver is None:
-            super().send_receive_event_to_app()
+            if self.queue is not _NO_APPLICATION:
+                super().send_receive_event_to_app()
+            elif not self.close_sent:
+                self.transport.abort()  # it speaks before its handshake was answered, which RFC 6455 forbids
             return
         payload = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
