@@ -1,11 +1,11 @@
 """Cuts text into chunks of bounded length, at the best place before the limit."""
 
 from operator import index
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from xiaoer._backend import load
 
-if load("xiaoer_native") is not None:
+if TYPE_CHECKING or load("xiaoer_native") is not None:
     from xiaoer_native import Chunker as _Chunker
 else:
     from xiaoer.pure.chunker import Chunker as _Chunker

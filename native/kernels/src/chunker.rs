@@ -1,7 +1,7 @@
 //! Cuts a text into chunks of bounded length at the best place before the limit.
 //!
 //! First every place between two code points gets a rank (see [`Rank`]), then the cuts are chosen. The pure twin,
-//! `xiaoer/pure/chunker.py` and `_boundaries.py`, is the specification.
+//! `xiaoer/pure/chunker.py`, is the specification and has the same parts.
 
 mod blocks;
 mod grapheme_table;
@@ -12,7 +12,7 @@ mod phrases;
 use crate::text::Unit;
 use marks::{BLANK, NEWLINE, marks};
 
-/// How good a place is for a cut; a later one is better.
+/// How good a place is for a cut; a later one is better. `xiaoer/pure/_ranks.py` says what each means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 enum Rank {

@@ -3,7 +3,7 @@
 Source: unicode-segmentation 1.13.3 (MIT or Apache-2.0), from Unicode 17.0.0 (Unicode License v3).
 """
 
-# First and last code point of a range and its class; sorted. What is missing is a Hangul syllable or of class `a`.
+# Ranges by first and last code point; sorted. What is missing is a Hangul syllable or of class `a`.
 # fmt: off
 RANGES: tuple[tuple[int, int, str], ...] = (
     (0x0000, 0x0009, "c"),

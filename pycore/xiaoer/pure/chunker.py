@@ -1,10 +1,24 @@
 """The chunker in plain Python: the specification, and what runs where nobody built the native one."""
 
-from xiaoer.pure._boundaries import BLANKS, GRAPHEME, NEWLINES, PARAGRAPH, SENTENCE, ranks
+from xiaoer.pure._blocks import rank_lines
+from xiaoer.pure._graphemes import clusters
+from xiaoer.pure._marks import BLANKS, NEWLINES
+from xiaoer.pure._phrases import rank_phrases
+from xiaoer.pure._ranks import GRAPHEME, PARAGRAPH, SENTENCE
 
-__all__ = ["Chunker"]
+__all__ = ["Chunker", "ranks"]
 
 _WHITESPACE = BLANKS + NEWLINES
+
+
+def ranks(text: str, limit: int) -> bytearray:
+    """The rank of each of the `len(text) + 1` places. Time and memory are linear in the text."""
+    places = bytearray([GRAPHEME]) * (len(text) + 1)
+    rank_phrases(text, places)
+    rank_lines(text, places, limit)
+    for start, end in clusters(text):
+        places[start + 1 : end] = bytes(end - start - 1)
+    return places
 
 
 class Chunker:
@@ -80,5 +94,5 @@ def _skip_whitespace(text: str, at: int, stop: int) -> int:
 
 
 def _starts_content(text: str, at: int) -> bool:
-    """Whether a sentence starts here and not at an earlier or later place of the same gap; indentation belongs to it."""
+    """Whether a sentence starts here and not elsewhere in the same gap; indentation belongs to the sentence."""
     return text[at] not in NEWLINES and (text[at] not in BLANKS or text[at - 1] in NEWLINES)

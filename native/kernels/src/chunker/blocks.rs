@@ -40,7 +40,9 @@ pub(super) fn rank<T: Unit>(text: &[T], places: &mut [Rank], limit: usize) {
     while let Some(block) = lines.block_after(before.as_ref()) {
         let stop = lines.content_stop(block.last);
         if let Some(before) = &before {
-            raise(places, lines.content_stop(before.last), block.start, rank_between(before, &block));
+            let gap = lines.content_stop(before.last);
+            let rank = rank_between(before, &block).max(places[gap]);
+            raise(places, gap, block.start, rank);
         }
         if block.kind == Kind::Heading {
             lower(places, block.start + 1, block.last.stop, Rank::Clause);

@@ -3,7 +3,7 @@
 #[rustfmt::skip]
 use super::graphemes::Class::{self, Consonant, Control, Cr, Extend, HangulL, HangulT, HangulV, HighSurrogate, Lf, Linker, LowSurrogate, NonConjunctExtend, Pictographic, Prepend, Regional, SpacingMark, Zwj};
 
-/// First and last code point of a range and its class; sorted. What is missing is a Hangul syllable or `Class::Any`.
+/// Ranges by first and last code point; sorted. What is missing is a Hangul syllable or `Class::Any`.
 #[rustfmt::skip]
 pub(super) const RANGES: [(u32, u32, Class); 835] = [
     (0x0000, 0x0009, Control),

@@ -1,4 +1,4 @@
-//! What single characters mean to the chunker. The same sets as in `xiaoer/pure/_boundaries.py`.
+//! What single characters mean to the chunker. The same sets as in `xiaoer/pure/_marks.py`.
 
 /// A blank inside a line; no-break spaces are none.
 pub const BLANK: u16 = 1;
