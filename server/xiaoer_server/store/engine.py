@@ -54,6 +54,7 @@ class Store:
         self._lock = lock
         self._writing = writing
         self._connection = connection
+        self._closed = False
         self._before_close: list[Callable[[], None]] = []
 
     @classmethod
@@ -74,7 +75,10 @@ class Store:
         self._before_close.append(callback)
 
     async def close(self) -> None:
-        """Commit what was submitted, close the connections, and let the folder go."""
+        """Commit what was submitted, close the connections, and let the folder go. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         for callback in self._before_close:
             callback()
         await self.writer.close()

@@ -211,6 +211,7 @@ class GroupWriter:
                 log.error("a group of %d could not be committed: %s", len(group), caught)
                 error = caught
             self._loop.call_soon_threadsafe(self._finished, group, error, refused)
+            del group, error, refused  # waiting for the next one must not keep this one's conversations in memory
 
     def _commit(self, group: list[Operation]) -> dict[int, Exception]:
         """Commit a group; returns which of its operations were refused, and why."""
