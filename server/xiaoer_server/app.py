@@ -18,10 +18,12 @@ from .demo import shop
 from .edge import server as edge_server
 from .edge.auth import KeyFileError, Signer
 from .edge.context import EdgeContext
+from .edge.help_pages import help_pages
 from .edge.limits import Limits
 from .edge.rest import build_app
 from .llm.openai_sdk import OpenAIProvider
 from .llm.provider import Provider
+from .store.articles import Articles
 from .store.conversations import Conversations
 from .store.engine import Store, StoreLocked
 from .store.tenants import Tenant, Tenants
@@ -90,7 +92,8 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     for tenant, conversation in unanswered:
         pipeline.resume(await conversations.open(tenant, conversation))
     try:
-        await edge_server.build(build_app(context), context).serve()
+        app = build_app(context, handlers=help_pages(Articles(store), tenants, markdown.render))
+        await edge_server.build(app, context).serve()
     finally:
         await pipeline.drain(0)
         if provider is not None:

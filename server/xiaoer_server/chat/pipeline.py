@@ -9,6 +9,7 @@ What people wait on goes through the urgent lane, the rest behind it; both are b
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import time
@@ -178,6 +179,8 @@ class Pipeline:
 
     async def start(self) -> None:
         """Begin to answer."""
+        for name, lane in (("urgent", URGENT), ("background", BACKGROUND)):
+            metrics.QUEUE_DEPTH.labels(name).set_function(functools.partial(self._queue.qsize, lane))
         self._dispatcher = self._loop.create_task(self._dispatch())
 
     async def drain(self, limit: float) -> None:
