@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from xiaoer.errors import XiaoerError
 
 from xiaoer import SSEDecoder, chat_delta
+from xiaoer.errors import XiaoerError
 
 from ..config import ModelSettings
 from .provider import ChatMessage, ModelError
