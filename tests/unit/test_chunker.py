@@ -66,8 +66,9 @@ CUTS: list[tuple[str, int, list[str]]] = [
     ("费用3.5元", 4, ["费用", "3.5元"]),
     # headings stay with what follows, list marks with their text
     ("Intro\n\n# Head\n\nBody text", 18, ["Intro\n\n", "# Head\n\nBody text"]),
-    ("# What?\nBody. Text here", 14, ["# What?\nBody. ", "Text here"]),
-    ("1. a b c", 5, ["1. a ", "b c"]),
+    ("# What?\nBody, text here", 14, ["# What?\nBody, ", "text here"]),
+    ("1. One two", 8, ["1. One ", "two"]),
+    ("- abcdef", 5, ["- abc", "def"]),
     # whitespace that does not fit leads the next chunk, and is no chunk while there is anything else
     ("甲。乙。\n丙", 5, ["甲。乙。\n", "丙"]),
     ("abcde\n\nfgh ij", 5, ["abcde", "\n\nfgh", " ij"]),
@@ -83,6 +84,7 @@ CUTS: list[tuple[str, int, list[str]]] = [
     # code fences and tables
     (f"Look:\n{FENCE}Done", len(FENCE), ["Look:\n", FENCE, "Done"]),
     (f"Look:\n{TABLE}Done", len(TABLE), ["Look:\n", TABLE, "Done"]),
+    (f"# Head\n\n{FENCE}", len(FENCE), ["# Head\n\n", FENCE]),
     (FENCE, 24, ["```python\nprint(1). \n\n", "print(2)\n```\n"]),
     (TABLE, 22, ["| a | b |\n|---|---|\n", "| 1。2 | 3 |\n"]),
     ("```\na. b\n", 6, ["```\n", "a. b\n"]),  # never closed
