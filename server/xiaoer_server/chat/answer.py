@@ -19,7 +19,7 @@ class AnswerSink:
     Opening waits for the disk; what comes meanwhile is kept here. After that a piece goes straight through.
     """
 
-    __slots__ = ("_conversation", "_filter", "_held", "_live", "_log", "_opening", "answered_by")
+    __slots__ = ("_conversation", "_filter", "_held", "_live", "_log", "_opening", "answered_by", "covers")
 
     def __init__(self, log: ConversationLog, conversation: Conversation, words: WordFilter) -> None:
         self._log = log
@@ -29,6 +29,7 @@ class AnswerSink:
         self._live: LiveAnswer | None = None
         self._opening: asyncio.Task[LiveAnswer] | None = None
         self.answered_by = ""
+        self.covers = 0  # seq of the last message that it answers
 
     @property
     def started(self) -> bool:

@@ -61,7 +61,7 @@ BUSY = {
 class Turn:
     """What the pipeline knows of one conversation while messages of it are unanswered."""
 
-    __slots__ = ("again", "burst", "sink", "state", "task")
+    __slots__ = ("again", "burst", "covered", "sink", "state", "task")
 
     def __init__(self, burst: Burst) -> None:
         self.burst = burst
@@ -69,6 +69,7 @@ class Turn:
         self.task: asyncio.Task[None] | None = None
         self.sink: AnswerSink | None = None
         self.again = False
+        self.covered = 0  # up to this seq messages are answered; 0: up to the newest answer
 
 
 class Pipeline:
@@ -170,7 +171,7 @@ class Pipeline:
         try:
             self._queue.put_nowait(conversation, lane, conversation.tenant)
         except asyncio.QueueFull:
-            text = BUSY[language_of(self._question(conversation)[0])]
+            text = BUSY[language_of(_joined(self._question(conversation)[0]))]
             self._log.append(conversation, "system", text, _ignore)
         else:
             self._turn(conversation).state = "queued"
@@ -218,7 +219,7 @@ class Pipeline:
         turn.sink = sink = AnswerSink(self._log, conversation, words)
         turn.again = False
         try:
-            await self._bring_out(conversation, sink, words)
+            await self._bring_out(conversation, turn.covered, sink, words)
         except asyncio.CancelledError:
             # A newer message came before the answer had started, or the server is going down.
             await sink.interrupt("restart")
@@ -232,6 +233,8 @@ class Pipeline:
             await sink.interrupt("internal_error")
             metrics.ANSWERS.labels(sink.answered_by or "none", "error").inc()
         finally:
+            if sink.started:
+                turn.covered = sink.covers
             if turn.task is me:
                 turn.task = turn.sink = None
                 turn.state = "idle"
@@ -240,10 +243,12 @@ class Pipeline:
                 elif not turn.burst.waiting:
                     conversation.scratch = None
 
-    async def _bring_out(self, conversation: Conversation, sink: AnswerSink, words: WordFilter) -> None:
-        question, history = self._question(conversation)
-        if not question:
+    async def _bring_out(self, conversation: Conversation, covered: int, sink: AnswerSink, words: WordFilter) -> None:
+        asked, history = self._question(conversation, covered)
+        if not asked:
             return
+        question = _joined(asked)
+        sink.covers = asked[-1].seq
         conversation.tell(Typing("assistant"))
         asked_at = time.monotonic()
         passages = await self._knowledge.search(conversation.tenant, question, limit=self._settings.answer.passages)
@@ -309,17 +314,27 @@ class Pipeline:
         await sink.finish("stop", answer.sources or None)
         metrics.ANSWERS.labels("knowledge", "confident" if answer.confident else "unsure").inc()
 
-    def _question(self, conversation: Conversation) -> tuple[str, list[Entry]]:
-        """What is unanswered, as one text, and the history window that ends with it."""
+    def _question(self, conversation: Conversation, covered: int = 0) -> tuple[list[Entry], list[Entry]]:
+        """What is unanswered, and the history window that ends with it.
+
+        A message may lie before the answer it came too late for, where the answer began while it was on its way to
+        the disk; `covered` tells those from the answered ones.
+        """
         entries = conversation.recent(self._settings.answer.history_entries)
-        history = [entry for entry in entries if entry.flags is None or entry.flags.action != "block"]
-        asked: list[str] = []
-        for entry in reversed(history):
-            if entry.role in ("assistant", "agent"):
-                break
-            if entry.role == "visitor":
-                asked.append(entry.text)
-        return "\n".join(reversed(asked)), [entry for entry in history if entry.role != "system"]
+        entries = [entry for entry in entries if entry.flags is None or entry.flags.action != "block"]
+        answers = (entry.seq for entry in reversed(entries) if entry.role in ("assistant", "agent"))
+        first = (covered or next(answers, 0)) + 1
+        asked = [entry for entry in entries if entry.role == "visitor" and entry.seq >= first]
+        said = [
+            entry
+            for entry in entries
+            if entry.role in ("assistant", "agent") or (entry.role == "visitor" and entry.seq < first)
+        ]
+        return asked, said + asked
+
+
+def _joined(asked: list[Entry]) -> str:
+    return "\n".join(entry.text for entry in asked)
 
 
 def _sources(passages: list[Passage]) -> list[Source] | None:
