@@ -3,13 +3,12 @@
  *
  *   <script type="module" src="https://host/widget.js" data-tenant="demo"></script>
  *
- * Options, all as attributes of that tag: data-tenant, data-lang (zh, en), data-color (any CSS colour),
- * data-position (right, left), data-open (opens at once), data-title, data-questions ("first|second").
- * Any element of the page with `data-xiaoer-ask="a question"` opens the chat with that question.
+ * Options: data-tenant, data-lang (zh, en), data-color, data-position (right, left), data-open, data-title,
+ * data-questions ("first|second"). An element with `data-xiaoer-ask="a question"` opens the chat with that question.
  */
 import { ChatElement } from "./widget/view.js";
 
-// document.currentScript is null in a module. After a redirect the address differs too, hence the second look.
+// document.currentScript is null in a module. After a redirect the address differs, hence the second look.
 const script =
   [...document.querySelectorAll("script[src]")].find((tag) => tag.src === import.meta.url) ??
   document.querySelector('script[data-tenant][src*="widget.js"]');

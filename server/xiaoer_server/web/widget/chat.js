@@ -1,10 +1,10 @@
-/** One visitor's chat: puts session, connection, log and outbox together and tells the view what changed. */
+/** One visitor's chat: session, connection, log and outbox together. */
 import { Connection } from "./connection.js";
 import { Log } from "./log.js";
 import { Outbox } from "./outbox.js";
 import { Session } from "./session.js";
 
-// How long the dots are shown: after a message, when the answerer has begun to think, when a person is typing.
+// How long the dots are shown.
 const ACK_DOTS = 10_000;
 const ASSISTANT_DOTS = 60_000;
 const AGENT_DOTS = 6_000;
@@ -12,19 +12,14 @@ const TYPING_EVERY = 3_000;
 
 export class Chat {
   /**
-   * Hooks of the view: `changed(entry)`, `finished(entry)` (an answer came to its end while the visitor was here),
-   * `state(name, code)`, `notice(code)` (an error that belongs to no message), `busy()` (look at `typing` again),
-   * `cleared()` (another conversation begins).
+   * Tells the view: `changed(entry?)` (without an entry it is `typing`), `finished(entry)`, `state(name)`,
+   * `complain(code)` (an error of no message), `cleared()` (another conversation begins).
    */
-  constructor(server, tenant, hooks) {
-    this.hooks = hooks;
+  constructor(server, tenant, view) {
+    this.view = view;
     this.session = new Session(server, tenant);
-    this.log = new Log(hooks.changed);
-    this.connection = new Connection(this.session, {
-      cursor: () => this.cursor(),
-      frame: (frame) => this.frame(frame),
-      state: (state, code) => this.state(state, code),
-    });
+    this.log = new Log((entry) => view.changed(entry));
+    this.connection = new Connection(this.session, this);
     this.outbox = new Outbox(this.log, this.session.key, (frame) => this.connection.send(frame));
     this.outbox.restore();
     this.conversation = this.session.current?.conversation;
@@ -33,9 +28,13 @@ export class Chat {
     this.told = 0;
   }
 
-  /** Highest entry that this visitor has seen, in any tab. */
+  /** Highest entry seen, in any tab. */
   get seen() {
-    return Number(this.session.store.getItem(`${this.session.key}:seen`)) || 0;
+    return this.session.store.get(`${this.session.key}:seen`) ?? 0;
+  }
+
+  set seen(seq) {
+    this.session.store.set(`${this.session.key}:seen`, seq);
   }
 
   get unread() {
@@ -43,13 +42,8 @@ export class Chat {
     return this.log.entries.filter(({ role, seq, done }) => role !== "visitor" && done && seq > seen).length;
   }
 
-  /** Whether somebody is about to say something. */
   get typing() {
-    return this.typingUntil > Date.now() && !this.live;
-  }
-
-  get live() {
-    return this.log.last?.done === false;
+    return this.typingUntil > Date.now() && this.log.entries.at(-1)?.done !== false;
   }
 
   start() {
@@ -61,7 +55,6 @@ export class Chat {
     this.outbox.add(text);
   }
 
-  /** The visitor is writing. */
   typed() {
     if (Date.now() - this.typedAt > TYPING_EVERY && this.connection.send({ type: "typing" })) {
       this.typedAt = Date.now();
@@ -71,22 +64,16 @@ export class Chat {
   /** The visitor sees everything that is here. */
   read() {
     const seq = this.log.whole;
-    if (seq > this.seen) {
-      try {
-        this.session.store.setItem(`${this.session.key}:seen`, String(seq));
-      } catch {
-        // A full store only costs an exact badge.
-      }
-    }
+    if (seq > this.seen) this.seen = seq;
     if (seq > this.told && this.connection.send({ type: "read", seq })) this.told = seq;
   }
 
-  state(state, code) {
+  state(state) {
     if (state === "open") this.outbox.connected();
-    this.hooks.state(state, code);
+    this.view.state(state);
   }
 
-  /** Where to go on. A new token may stand for another conversation: its log begins anew. */
+  /** A new token may stand for another conversation: its log begins anew. */
   cursor() {
     const { conversation } = this.session.current;
     if (this.conversation !== undefined && this.conversation !== conversation) this.restart();
@@ -99,9 +86,8 @@ export class Chat {
     const waiting = this.log.pending;
     this.log.clear();
     this.log.pending = waiting;
-    this.told = 0;
-    this.session.store.removeItem(`${this.session.key}:seen`);
-    this.hooks.cleared();
+    this.told = this.seen = 0;
+    this.view.cleared();
   }
 
   frame(frame) {
@@ -144,15 +130,15 @@ export class Chat {
     if (!entry?.done || entry.told) return;
     entry.told = true;
     this.expect(0);
-    this.hooks.finished(entry);
+    this.view.finished(entry);
   }
 
   /** Dots are shown for at most `milliseconds` from now. */
   expect(milliseconds) {
     this.typingUntil = Date.now() + milliseconds;
     clearTimeout(this.typingTimer);
-    if (milliseconds > 0) this.typingTimer = setTimeout(() => this.hooks.busy(), milliseconds);
-    this.hooks.busy();
+    if (milliseconds > 0) this.typingTimer = setTimeout(() => this.view.changed(), milliseconds);
+    this.view.changed();
   }
 
   error(frame) {
@@ -160,7 +146,7 @@ export class Chat {
     else if (frame.client_id) this.outbox.refused(frame.client_id, frame);
     else {
       this.expect(0);
-      this.hooks.notice(frame.code);
+      this.view.complain(frame.code);
     }
   }
 }

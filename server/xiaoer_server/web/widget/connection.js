@@ -1,4 +1,4 @@
-/** The visitor's WebSocket: opens it, notices when it is dead, and comes back with backoff, resuming the log. */
+/** The WebSocket: opened, found dead, and opened again with backoff where the log ends. */
 
 const OPEN_WITHIN = 10_000;
 const QUIET = 25_000;
@@ -12,22 +12,18 @@ export function backoff(attempt, random = Math.random) {
 }
 
 /**
- * States told to `hooks.state(name, code)`: connecting, open, waiting (for the next attempt), offline, and
- * refused (the server does not serve this page; only the visitor can ask again).
- * `hooks.cursor()` gives the `resume` frame's fields, `hooks.frame(frame)` gets what the server sent.
+ * Tells the chat: `state(name)` of idle, connecting, open, waiting (for the next attempt), offline, refused (this page
+ * is not served; only the visitor can ask again), and `frame(frame)`; `cursor()` gives the fields of `resume`.
  */
 export class Connection {
-  constructor(session, hooks) {
+  constructor(session, chat) {
     this.session = session;
-    this.hooks = hooks;
+    this.chat = chat;
     this.state = "idle";
     this.attempt = 0;
     this.refused = false;
     this.socket = null;
     this.turn = 0;
-    this.wake = () => this.state === "waiting" && document.visibilityState === "visible" && this.connect();
-    this.online = () => this.state === "offline" && this.connect();
-    this.offline = () => this.state !== "idle" && this.lose("offline");
   }
 
   get open() {
@@ -36,27 +32,28 @@ export class Connection {
 
   start() {
     if (this.state !== "idle") return;
-    addEventListener("online", this.online);
-    addEventListener("offline", this.offline);
-    document.addEventListener("visibilitychange", this.wake);
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    addEventListener("online", () => this.state === "offline" && this.connect(), { signal });
+    addEventListener("offline", () => this.lose("offline"), { signal });
+    const look = () => this.state === "waiting" && !document.hidden && this.connect();
+    document.addEventListener("visibilitychange", look, { signal });
     this.connect();
   }
 
   stop() {
-    removeEventListener("online", this.online);
-    removeEventListener("offline", this.offline);
-    document.removeEventListener("visibilitychange", this.wake);
+    this.listening?.abort();
     this.lose("idle");
   }
 
-  /** Sends one frame; false when there is no open socket. */
+  /** False when there is no open socket. */
   send(frame) {
     if (!this.open || this.socket.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(frame));
     return true;
   }
 
-  /** Drops the socket and resumes on a new one: the log has a gap, or the server asked for it. */
+  /** Resumes on a new socket: the log has a gap, or the server asked for it. */
   again(delay = 0) {
     this.lose("waiting");
     this.schedule(Math.max(delay, this.attempt > 1 ? backoff(this.attempt) : 0));
@@ -71,7 +68,7 @@ export class Connection {
       token = await this.session.token(this.refused);
     } catch (error) {
       if (turn !== this.turn) return;
-      if (error.final) this.become("refused", error.code);
+      if (error.final) this.become("refused");
       else this.schedule(Math.max((error.retryAfter ?? 0) * 1000, backoff(this.attempt)));
       return;
     }
@@ -85,21 +82,21 @@ export class Connection {
     socket.onopen = () => {
       clearTimeout(this.timer);
       this.stable = setTimeout(() => (this.attempt = 0), STABLE_AFTER);
-      socket.send(JSON.stringify({ type: "resume", ...this.hooks.cursor() }));
+      socket.send(JSON.stringify({ type: "resume", ...this.chat.cursor() }));
       this.become("open");
       this.listen();
     };
     socket.onmessage = ({ data }) => {
       this.listen();
-      this.hooks.frame(JSON.parse(data));
+      this.chat.frame(JSON.parse(data));
     };
     socket.onclose = ({ code }) => this.closed(code);
   }
 
   closed(code) {
-    // A browser does not tell why a handshake failed. If the token was the reason, a renewed one helps.
+    // Why a handshake failed is not told. If it was the token, a renewed one helps.
     this.refused = this.state === "connecting";
-    // A restarting server has all its visitors back at once: spread them over a second, but don't wait longer.
+    // A restarting server has all its visitors back at once: spread them over a second.
     if (code === 1012 && this.attempt < 2) this.again(100 + 900 * Math.random());
     else {
       this.lose("waiting");
@@ -114,7 +111,7 @@ export class Connection {
     this.timer = setTimeout(() => this.connect(), delay);
   }
 
-  /** Any frame shows that the link lives; after a quiet while we ask for one. */
+  /** Any frame shows that the link lives; after a quiet while it is asked. */
   listen() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
@@ -123,7 +120,7 @@ export class Connection {
     }, QUIET);
   }
 
-  /** Lets go of the socket at once: a dead link would take its close event minutes to fire. */
+  /** Lets go of the socket at once: a dead link's close event comes minutes late. */
   lose(state) {
     this.turn += 1;
     clearTimeout(this.timer);
@@ -137,9 +134,9 @@ export class Connection {
     this.become(state);
   }
 
-  become(state, code) {
+  become(state) {
     if (state === this.state) return;
     this.state = state;
-    this.hooks.state(state, code);
+    this.chat.state(state);
   }
 }

@@ -1,6 +1,6 @@
-/** Making elements without markup strings, so that a strict content security policy has nothing to refuse. */
+/** Elements without markup strings: nothing that a strict policy refuses. */
 
-/** An element with attributes, listeners (`onclick: f`) and children; false and null attributes are left out. */
+/** An element with attributes, listeners (`onclick: f`) and children. */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -19,7 +19,7 @@ const PATHS = {
   page: "M6.5 3.5h7l4 4v13h-11zM13.5 3.5v4h4M9 12h6M9 15.5h6",
 };
 
-/** A line drawing of 24 × 24 units in the colour of the text around it; hidden from screen readers. */
+/** A line drawing in the colour of the text around it. */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -34,9 +34,8 @@ export function icon(name) {
 let policy;
 
 /**
- * Shows the server's sanitised `html` of an entry; nothing else may be passed here.
- * The browser's own sanitizer goes over it once more where there is one. A page that enforces trusted types and
- * does not allow the policy `xiaoer` gets the plain text.
+ * Shows the server's sanitised `html` of an entry; nothing else may be passed here. The browser's own sanitizer goes
+ * over it once more. A page that enforces trusted types and does not allow the policy `xiaoer` shows the plain text.
  */
 export function showHtml(node, html, text) {
   if (node.setHTML) {
@@ -44,28 +43,32 @@ export function showHtml(node, html, text) {
     return;
   }
   try {
-    policy ??= globalThis.trustedTypes?.createPolicy("xiaoer", { createHTML: (markup) => markup }) ?? {
-      createHTML: (markup) => markup,
-    };
+    const rules = { createHTML: (markup) => markup };
+    policy ??= globalThis.trustedTypes?.createPolicy("xiaoer", rules) ?? rules;
     node.innerHTML = policy.createHTML(html);
   } catch {
     node.textContent = text;
   }
 }
 
-/** Storage of the browser, or memory where the visitor or the embedding forbids it. */
+/** Storage of JSON values; the page's memory where the browser's store is forbidden, full or damaged. */
 export function storage(name) {
-  try {
-    const store = globalThis[name];
-    store.setItem("xiaoer:probe", "1");
-    store.removeItem("xiaoer:probe");
-    return store;
-  } catch {
-    const memory = new Map();
-    return {
-      getItem: (key) => memory.get(key) ?? null,
-      setItem: (key, value) => memory.set(key, value),
-      removeItem: (key) => memory.delete(key),
-    };
-  }
+  const memory = new Map();
+  return {
+    get(key) {
+      try {
+        return JSON.parse(globalThis[name].getItem(key));
+      } catch {
+        return memory.get(key) ?? null;
+      }
+    },
+    set(key, value) {
+      memory.set(key, value);
+      try {
+        globalThis[name].setItem(key, JSON.stringify(value));
+      } catch {
+        // Costs the visitor the history after a reload, no more.
+      }
+    },
+  };
 }

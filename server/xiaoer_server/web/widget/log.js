@@ -1,14 +1,12 @@
 /**
- * The conversation as this page knows it. Whatever order, overlap or repetition frames arrive in, an entry is there
- * once and its text is a prefix of the server's; where a piece is missing the methods return false and the caller
- * resumes from `cursor()`.
+ * The conversation as this page knows it. Frames may overlap or repeat: an entry is there once, its text a prefix of
+ * the server's. Where a piece is missing a method returns false, and the caller resumes from `cursor()`.
  *
- * An entry: {seq, role, text, length, at, done, html?, sources?, interrupted?, clientId?, state?, reason?}.
- * `length` counts code points, as the server does; JavaScript's own lengths are UTF-16 units.
- * A visitor's message that has no ack yet has no seq and waits in `pending`, with `state` sending or failed.
+ * An entry: {seq, role, text, length, at, done, html?, sources?, interrupted?, clientId?, state?, reason?}; `length`
+ * in code points. A message without an ack has no seq and waits in `pending`, its `state` sending or failed.
  */
 
-/** Number of code points of a string. */
+/** Code points, as the server counts; JavaScript counts UTF-16 units. */
 export function codePoints(text) {
   let count = 0;
   for (const _ of text) count += 1;
@@ -18,7 +16,7 @@ export function codePoints(text) {
 const WHOLE = new Set(["stop", "length", "content_filter"]);
 
 export class Log {
-  /** `changed(entry)` is called for every entry that is new or different. */
+  /** `changed(entry)`: it is new or different. */
   constructor(changed) {
     this.changed = changed;
     this.clear();
@@ -31,11 +29,7 @@ export class Log {
     this.whole = 0; // entries 1 … whole are all here and finished
   }
 
-  get last() {
-    return this.entries.at(-1);
-  }
-
-  /** What to ask the server for: everything after `after`, of which `offset` code points are here. */
+  /** The fields of a `resume` frame. */
   cursor() {
     const next = this.bySeq.get(this.whole + 1);
     return next?.length ? { after: next.seq, offset: next.length } : { after: this.whole };
@@ -49,7 +43,7 @@ export class Log {
     return entry;
   }
 
-  /** The server has it under `seq`, for good. */
+  /** The server has it, for good. */
   ack(clientId, seq) {
     const entry = this.take(clientId);
     if (!entry) return;
@@ -97,7 +91,6 @@ export class Log {
     return true;
   }
 
-  /** Removes a message from those without an ack. */
   take(clientId) {
     const at = this.pending.findIndex((entry) => entry.clientId === clientId);
     return at < 0 ? undefined : this.pending.splice(at, 1)[0];

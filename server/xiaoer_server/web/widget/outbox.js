@@ -1,20 +1,16 @@
-/**
- * Sends the visitor's messages until the server has them. Each keeps its client_id, so sending it again can't double
- * it. Unacknowledged ones survive a reload of the page.
- */
+/** Sends messages until the server has them: over drops and reloads, under one client_id each, so never twice. */
 import { storage } from "./dom.js";
 
 const PATIENCE = 20_000;
 const TRIES = 5;
 
-/** randomUUID exists only on secure pages; a shop's test page on plain http has to work too. */
+/** randomUUID exists on secure pages only. */
 function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export class Outbox {
-  /** `send(frame)` returns false while there is no connection. */
   constructor(log, key, send) {
     this.log = log;
     this.key = `${key}:outbox`;
@@ -24,15 +20,9 @@ export class Outbox {
     this.careful = false; // after "too fast" only one message is under way at a time
   }
 
-  /** Takes up what the page had not got through before it was reloaded. */
+  /** What was under way when the page was reloaded. */
   restore() {
-    let kept = [];
-    try {
-      kept = JSON.parse(this.store.getItem(this.key)) ?? [];
-    } catch {
-      // What is damaged can't be sent.
-    }
-    for (const { clientId, text, at } of kept) this.watch(this.log.write(clientId, text, at));
+    for (const { clientId, text, at } of this.store.get(this.key) ?? []) this.watch(this.log.write(clientId, text, at));
   }
 
   add(text) {
@@ -48,7 +38,7 @@ export class Outbox {
     this.flush();
   }
 
-  /** A new connection knows nothing of what was under way on the old one. */
+  /** What was under way on the old connection is lost. */
   connected() {
     this.careful = false;
     for (const entry of this.log.pending) {
@@ -80,7 +70,7 @@ export class Outbox {
     this.flush();
   }
 
-  /** The server did not take it: wait as long as it says, or give up and let the visitor decide. */
+  /** Not taken: wait as long as the server says, or let the visitor decide. */
   refused(clientId, { code, retry_after: wait }) {
     const entry = this.log.pending.find((other) => other.clientId === clientId);
     if (!entry) return;
@@ -102,7 +92,7 @@ export class Outbox {
     this.log.changed(entry);
   }
 
-  /** Nobody should look at "sending" for ever; one that waits its turn is not late. */
+  /** Nobody looks at "sending" for ever; one that waits its turn is not late. */
   watch(entry) {
     clearTimeout(entry.timer);
     entry.timer = setTimeout(() => {
@@ -113,12 +103,7 @@ export class Outbox {
   }
 
   save() {
-    try {
-      const waiting = this.log.pending.map(({ clientId, text, at }) => ({ clientId, text, at }));
-      if (waiting.length) this.store.setItem(this.key, JSON.stringify(waiting));
-      else this.store.removeItem(this.key);
-    } catch {
-      // A full store only costs the resend after a reload.
-    }
+    const waiting = this.log.pending.map(({ clientId, text, at }) => ({ clientId, text, at }));
+    this.store.set(this.key, waiting);
   }
 }

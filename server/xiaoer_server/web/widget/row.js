@@ -1,7 +1,7 @@
-/** One entry of the log on the screen. It is made once and changed in place, also while its answer grows. */
+/** One entry on the screen: made once, changed in place. */
 import { h, icon, showHtml } from "./dom.js";
 
-/** Addresses that a link may lead to; anything else is shown as text. */
+/** The address if a link may lead there, else null. */
 function safeLink(address, base) {
   try {
     const url = new URL(address, base);
@@ -12,7 +12,6 @@ function safeLink(address, base) {
 }
 
 export class Row {
-  /** `retry(entry)` is called when the visitor wants a failed message sent again. */
   constructor(entry, server, retry) {
     this.entry = entry;
     this.server = server;
@@ -25,7 +24,7 @@ export class Row {
     this.node = h("div", {}, this.time, this.name, h("div", { class: "bubble" }, this.author, this.text));
   }
 
-  /** Brings the row up to date with its entry. `before` is the entry above it. */
+  /** `before` is the entry above it. */
   update(t, before) {
     const { entry, node } = this;
     const { role, state, done } = entry;
@@ -43,7 +42,7 @@ export class Row {
     this.stamp(t.tag, before);
   }
 
-  /** Only what is new is added, so that a long answer costs no more a token than a short one. */
+  /** Only what is new is added: a long answer costs no more a token than a short one. */
   showText() {
     const { text } = this.entry;
     if (this.grown && text.startsWith(this.grown.data)) {
@@ -98,7 +97,7 @@ export class Row {
     if (note) this.node.append(note);
   }
 
-  /** A time stands above an entry that comes a quarter of an hour or more after the one before it. */
+  /** A time stands above what comes a quarter of an hour after the entry before it. */
   stamp(tag, before) {
     const at = new Date(this.entry.at);
     const gap = before ? at - new Date(before.at) : Infinity;
@@ -106,7 +105,6 @@ export class Row {
     if (this.time.hidden) return;
     const today = at.toDateString() === new Date().toDateString();
     const style = today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
-    // The visitor's own habits (12 or 24 hours), where the language is theirs.
     const lang = navigator.language.startsWith(tag) ? navigator.language : tag;
     this.time.textContent = new Intl.DateTimeFormat(lang, style).format(at);
   }

@@ -1,7 +1,7 @@
-/** Who the visitor is: a signed token, kept per server and tenant and renewed when the server refuses it. */
+/** Who the visitor is: a signed token, kept per server and tenant. */
 import { storage } from "./dom.js";
 
-/** A refusal over HTTP: `code` as in the server's problem+json, `retryAfter` in seconds where waiting helps. */
+/** A refusal over HTTP; `retryAfter` in seconds where waiting helps, `final` where it doesn't. */
 export class Refusal extends Error {
   constructor(code, status, retryAfter) {
     super(code);
@@ -12,36 +12,23 @@ export class Refusal extends Error {
 }
 
 export class Session {
-  /** `server` is the address that the widget was loaded from, with a trailing slash. */
   constructor(server, tenant) {
     this.server = server;
     this.tenant = tenant;
     this.key = `xiaoer:${server}:${tenant}`;
     this.store = storage("localStorage");
-    this.current = this.load();
+    this.current = this.store.get(this.key);
   }
 
-  load() {
-    try {
-      const kept = JSON.parse(this.store.getItem(this.key));
-      return kept?.token ? kept : null;
-    } catch {
-      return null;
-    }
-  }
-
-  /** Whether this browser has talked to this tenant before. */
+  /** Has been here before. */
   get known() {
     return this.current !== null;
   }
 
-  /**
-   * The token to connect with. `refused` says that the current one was turned down.
-   * Rejects with Refusal when the server says no, with TypeError or a time-out when it is out of reach.
-   */
+  /** The token to connect with; `refused`: the current one was turned down. Rejects with Refusal or a network error. */
   async token(refused) {
-    const kept = this.load();
-    // Another tab may have renewed it meanwhile; then that visitor's conversation is ours as well.
+    const kept = this.store.get(this.key);
+    // Another tab may have renewed it meanwhile.
     if (kept && kept.token !== this.current?.token) this.current = kept;
     else if (refused || !this.current) await this.renew();
     return this.current.token;
@@ -53,14 +40,10 @@ export class Session {
       this.current = await this.request(old);
     } catch (error) {
       if (!old || !error.final || error.code === "forbidden_origin") throw error;
-      // The server no longer knows this visitor (new key, wiped data): begin as a new one.
+      // No longer known there (new key, wiped data): a new visitor.
       this.current = await this.request(null);
     }
-    try {
-      this.store.setItem(this.key, JSON.stringify(this.current));
-    } catch {
-      // A full store only costs the visitor the history after a reload.
-    }
+    this.store.set(this.key, this.current);
   }
 
   async request(old) {
@@ -74,8 +57,7 @@ export class Session {
       signal: AbortSignal.timeout(10_000),
     });
     const body = await response.json().catch(() => ({}));
-    if (response.ok) return { token: body.token, visitor: body.visitor, conversation: body.conversation };
-    const wait = Number(body.retry_after ?? response.headers.get("retry-after") ?? NaN);
-    throw new Refusal(body.code ?? "other", response.status, Number.isNaN(wait) ? undefined : wait);
+    if (response.ok) return body;
+    throw new Refusal(body.code, response.status, body.retry_after);
   }
 }

@@ -1,4 +1,4 @@
-/** The widget's looks. A constructed style sheet needs no permission from the page's content security policy. */
+/** The looks. A constructed sheet needs no permission from the page's security policy. */
 
 export const sheet = new CSSStyleSheet();
 
@@ -7,8 +7,8 @@ sheet.replaceSync(`
   --surface: #fff; --soft: #eef1ef; --ink: #1b2420; --quiet: #57625c; --line: #dfe4e1;
   --warn: #9a3412; --warn-soft: #fff3e8; --accent-text: var(--accent-text-light); --glow: rgb(15 30 24 / .22);
   all: initial; position: fixed; z-index: 2147483000; inset: auto 0 0 auto; color-scheme: light dark;
-  font: 15px/1.55 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei",
-    "Noto Sans SC", "Noto Sans CJK SC", sans-serif;
+  font: 15px/1.55 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans SC", "Noto Sans CJK SC",
+    sans-serif;
 }
 :host([position="left"]) { inset: auto auto 0 0; }
 @media (prefers-color-scheme: dark) {
@@ -36,6 +36,7 @@ svg { width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width:
   background: #c2261c; color: #fff; font-size: 12px; font-weight: 700; line-height: 22px; text-align: center;
   box-shadow: 0 0 0 2px var(--surface); }
 
+.panel:focus { outline: 0; }
 .panel { position: fixed; inset: auto 20px 96px auto; width: 392px; height: min(660px, calc(100dvh - 120px));
   display: flex; flex-direction: column; overflow: hidden; border-radius: 20px; background: var(--surface);
   color: var(--ink); box-shadow: 0 24px 64px var(--glow), 0 4px 16px var(--glow), 0 0 0 1px var(--line);
@@ -64,17 +65,15 @@ header :focus-visible { outline-color: currentColor; outline-offset: -2px; }
 .bar button, .note button { color: inherit; font-weight: 650; text-decoration: underline; text-underline-offset: 2px;
   padding: 4px 2px; }
 
-.scroll { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 18px 16px 10px;
-  scrollbar-width: thin; }
+.scroll { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 18px 16px 10px; }
 .log { display: flex; flex-direction: column; gap: 6px; min-height: 100%; }
 .hello { margin: auto 0; padding: 0 2px 24px; }
 .hello .mark { width: 52px; height: 52px; margin-bottom: 16px; background: var(--soft); color: var(--accent-text); }
-.hello h3 { margin: 0 0 4px; font-size: 22px; line-height: 1.3; font-weight: 680; letter-spacing: -.01em; }
+.hello h3 { margin: 0 0 4px; font-size: 22px; line-height: 1.3; font-weight: 680; }
 .hello p { margin: 0 0 18px; color: var(--quiet); }
 .hello ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 8px; }
 .hello button { width: 100%; min-height: 46px; padding: 10px 16px; border-radius: 14px; text-align: start;
-  color: var(--accent-text); font-weight: 550; box-shadow: inset 0 0 0 1px var(--line);
-  transition: background .15s ease; }
+  color: var(--accent-text); font-weight: 550; box-shadow: inset 0 0 0 1px var(--line); }
 .hello button:hover { background: var(--soft); }
 
 .row { display: flex; flex-direction: column; align-items: flex-start; max-width: 100%; }
@@ -96,17 +95,15 @@ header :focus-visible { outline-color: currentColor; outline-offset: -2px; }
 .text > :first-child { margin-top: 0; }
 .text > :last-child { margin-bottom: 0; }
 .text :is(p, ul, ol, pre, blockquote, table) { margin: .55em 0; }
-.text :is(h1, h2, h3, h4, h5, h6) { margin: .9em 0 .35em; font-size: 15.5px; line-height: 1.4; font-weight: 680;
-  white-space: normal; }
+.text :is(h1, h2, h3, h4, h5, h6) { margin: .9em 0 .35em; font-size: 15.5px; line-height: 1.4; }
 .text :is(ul, ol) { padding-inline-start: 1.35em; }
 .text li { margin: .2em 0; }
 .text a { color: var(--accent-text); text-underline-offset: 2px; }
-.text code { font: .9em ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace; padding: .1em .35em;
+.text code { font: .9em ui-monospace, Consolas, monospace; padding: .1em .35em;
   border-radius: 5px; background: rgb(127 127 127 / .16); }
 .text pre { overflow-x: auto; padding: 10px 12px; border-radius: 10px; background: rgb(127 127 127 / .14); }
 .text pre code { padding: 0; background: none; }
-.text blockquote { margin-inline: 0; padding-inline-start: 12px; border-inline-start: 3px solid var(--line);
-  color: var(--quiet); }
+.text blockquote { margin-inline: 0; padding-inline-start: 12px; border-inline-start: 3px solid var(--line); }
 .text table { display: block; overflow-x: auto; border-collapse: collapse; font-size: 14px; }
 .text :is(th, td) { padding: 5px 9px; border: 1px solid var(--line); text-align: start; }
 .sources { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; margin: 6px 0 4px 4px; max-width: 92%;
@@ -136,7 +133,7 @@ textarea { flex: 1; min-width: 0; height: 40px; max-height: 132px; padding: 8px 
   background: none; color: inherit; font: inherit; font-size: 16px; line-height: 24px; }
 textarea::placeholder { color: var(--quiet); opacity: 1; }
 .send { flex: none; display: grid; place-items: center; width: 40px; height: 40px; border-radius: 50%;
-  background: var(--accent); color: var(--on-accent); transition: opacity .15s ease; }
+  background: var(--accent); color: var(--on-accent); }
 .send:disabled { opacity: .4; cursor: default; }
 .count { margin: 5px 14px 0; text-align: end; color: var(--quiet); font-size: 12.5px; }
 

@@ -1,4 +1,4 @@
-/** Readable text on any brand colour: WCAG contrast of at least 4.5, computed, not hoped for. */
+/** Readable text on any brand colour: WCAG contrast of at least 4.5. */
 
 const LIGHT = [255, 255, 255];
 const DARK = [20, 24, 22];
@@ -16,7 +16,7 @@ export function contrast(a, b) {
   return (high + 0.05) / (low + 0.05);
 }
 
-/** `colour` moved towards `goal` until it is readable on `ground`. All are [red, green, blue] of 0 to 255. */
+/** `colour` moved towards `goal` until it is readable on `ground`; all [red, green, blue]. */
 export function readable(colour, ground, goal) {
   for (let part = 0; part < 1; part += 0.05) {
     const mixed = colour.map((value, at) => Math.round(value + (goal[at] - value) * part));
@@ -25,10 +25,7 @@ export function readable(colour, ground, goal) {
   return goal;
 }
 
-/**
- * Sets the custom properties of the host's colour: --accent to fill with, --on-accent to write on it, and
- * --accent-text-light / --accent-text-dark to write with on the light and on the dark surface.
- */
+/** Sets --accent to fill with, --on-accent to write on it, --accent-text-light and -dark to write with. */
 export function paint(host, colour) {
   host.style.color = "";
   host.style.color = colour || "#1f6f54";

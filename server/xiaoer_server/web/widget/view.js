@@ -1,4 +1,4 @@
-/** The custom element `<xiaoer-chat>`: launcher, panel, log and composer in a shadow root. */
+/** `<xiaoer-chat>`: launcher, panel, log and composer in a shadow root. */
 import { Chat } from "./chat.js";
 import { h, icon } from "./dom.js";
 import { texts } from "./i18n.js";
@@ -11,9 +11,8 @@ const NEAR = 80;
 const small = matchMedia("(max-width: 479.98px), (max-height: 479.98px)");
 
 /**
- * Attributes: server (address with a trailing slash; this module's own by default), tenant, lang, color, position,
- * open, heading, questions ("first|second"). `show(question?)` opens it with a question ready to send, `hide()`
- * closes it.
+ * Attributes: server (with a trailing slash), tenant, lang, color, position, open, heading, questions
+ * ("first|second"). `show(question?)` opens it with a question ready to send, `hide()` closes it.
  */
 export class ChatElement extends HTMLElement {
   static observedAttributes = ["lang", "color", "heading", "questions"];
@@ -31,7 +30,7 @@ export class ChatElement extends HTMLElement {
     this.badge = h("span", { class: "badge", "aria-hidden": "true", hidden: true });
     this.launcher = h(
       "button",
-      { class: "launcher", part: "launcher", type: "button", "aria-expanded": "false", onclick: () => this.toggle() },
+      { class: "launcher", type: "button", "aria-expanded": "false", onclick: () => this.toggle() },
       icon("chat"),
       icon("down"),
       this.badge,
@@ -47,9 +46,10 @@ export class ChatElement extends HTMLElement {
     this.starters = h("ul");
     this.hello = h("div", { class: "hello" }, h("div", { class: "mark" }, icon("chat")), this.helloTitle, this.helloText, this.starters);
     this.dots = h("div", { class: "typing", role: "img", hidden: true }, h("i"), h("i"), h("i"));
-    // The log itself is silent: a reader is told of whole answers through `announcer`, not of every token.
-    this.log = h("div", { class: "log", role: "log", "aria-live": "off" }, this.hello, this.dots);
-    this.scroll = h("div", { class: "scroll", tabindex: "0", onscroll: () => this.scrolled() }, this.log);
+    this.log = h("div", { class: "log" }, this.hello, this.dots);
+    // Silent: screen readers are told of whole answers through `announcer`, not of every token.
+    const silent = { class: "scroll", tabindex: "0", role: "log", "aria-live": "off" };
+    this.scroll = h("div", { ...silent, onscroll: () => this.scrolled() }, this.log);
     this.announcer = h("div", { class: "sr", "aria-live": "polite" });
     this.notice = h("div", { class: "bar", role: "alert", hidden: true });
     this.latest = h(
@@ -72,9 +72,8 @@ export class ChatElement extends HTMLElement {
       "div",
       {
         class: "panel",
-        part: "panel",
         role: "dialog",
-        id: "panel",
+        tabindex: "-1",
         "aria-labelledby": "heading",
         hidden: true,
         onkeydown: (event) => this.keyInPanel(event),
@@ -96,37 +95,26 @@ export class ChatElement extends HTMLElement {
 
   connectedCallback() {
     this.server = this.getAttribute("server") ?? new URL("..", import.meta.url).href;
-    this.chat ??= new Chat(this.server, this.getAttribute("tenant") ?? "demo", {
-      changed: (entry) => this.changed(entry),
-      finished: (entry) => this.finished(entry),
-      state: (state) => this.state(state),
-      notice: (code) => this.complain(code),
-      busy: () => this.changed(),
-      cleared: () => this.cleared(),
-    });
-    this.asked = (event) => this.ask(event);
-    this.fit = () => this.fitSheet();
-    this.seen = () => this.changed();
-    document.addEventListener("click", this.asked);
-    document.addEventListener("visibilitychange", this.seen);
-    small.addEventListener("change", this.fit);
-    visualViewport?.addEventListener("resize", this.fit);
-    visualViewport?.addEventListener("scroll", this.fit);
+    this.chat ??= new Chat(this.server, this.getAttribute("tenant") ?? "demo", this);
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    const fit = () => this.fitSheet();
+    document.addEventListener("click", (event) => this.ask(event), { signal });
+    document.addEventListener("visibilitychange", () => this.changed(), { signal });
+    small.addEventListener("change", fit, { signal });
+    visualViewport?.addEventListener("resize", fit, { signal });
+    visualViewport?.addEventListener("scroll", fit, { signal });
     this.resized ??= new ResizeObserver(() => this.following && this.toEnd(false));
     this.resized.observe(this.scroll);
     paint(this, this.getAttribute("color"));
     this.relabel();
-    // Who has been here before may have an answer waiting; anybody else costs the server nothing until they open it.
+    // Who was here before may have an answer waiting; others cost the server nothing until they open it.
     if (this.chat.session.known || this.chat.log.pending.length) this.chat.start();
     if (this.hasAttribute("open") && this.getAttribute("open") !== "false") this.show();
   }
 
   disconnectedCallback() {
-    document.removeEventListener("click", this.asked);
-    document.removeEventListener("visibilitychange", this.seen);
-    small.removeEventListener("change", this.fit);
-    visualViewport?.removeEventListener("resize", this.fit);
-    visualViewport?.removeEventListener("scroll", this.fit);
+    this.listening.abort();
     this.hide();
     this.chat.connection.stop();
   }
@@ -136,8 +124,6 @@ export class ChatElement extends HTMLElement {
     if (name === "color") paint(this, this.getAttribute("color"));
     else this.relabel();
   }
-
-  // ——— opening and closing
 
   get shown() {
     return !this.panel.hidden;
@@ -153,7 +139,6 @@ export class ChatElement extends HTMLElement {
       this.returnTo = document.activeElement;
       this.panel.hidden = false;
       this.launcher.setAttribute("aria-expanded", "true");
-      this.launcher.setAttribute("aria-controls", "panel");
       this.chat.start();
       this.fitSheet();
       this.changed();
@@ -163,7 +148,12 @@ export class ChatElement extends HTMLElement {
       this.input.value = question;
       this.typed();
     }
-    this.input.focus({ preventScroll: true });
+    this.settle(question);
+  }
+
+  /** On a phone the keyboard comes up only for who is writing. */
+  settle(writing) {
+    (writing || !small.matches ? this.input : this.panel).focus({ preventScroll: true });
   }
 
   hide() {
@@ -177,7 +167,6 @@ export class ChatElement extends HTMLElement {
     this.changed();
   }
 
-  /** Any element of the host page may open the chat: `data-xiaoer-ask="question"`. */
   ask(event) {
     const asker = event.target.closest?.("[data-xiaoer-ask]");
     if (!asker) return;
@@ -185,7 +174,7 @@ export class ChatElement extends HTMLElement {
     this.show(asker.dataset.xiaoerAsk);
   }
 
-  /** On a phone the panel fills what the keyboard leaves visible, and the page behind it stands still. */
+  /** On a phone the panel fills what the keyboard leaves, and the page behind it stands still. */
   fitSheet() {
     const sheet = small.matches;
     const full = sheet && this.shown;
@@ -204,8 +193,6 @@ export class ChatElement extends HTMLElement {
     this.style.setProperty("--height", `${visualViewport.height}px`);
   }
 
-  // ——— what the visitor does
-
   keyInPanel(event) {
     if (event.isComposing) return;
     if (event.key === "Escape") {
@@ -216,14 +203,14 @@ export class ChatElement extends HTMLElement {
         (node) => !node.disabled && node.checkVisibility(),
       );
       const edge = event.shiftKey ? stops[0] : stops.at(-1);
-      if (this.shadowRoot.activeElement !== edge) return;
+      if (![edge, this.panel].includes(this.shadowRoot.activeElement)) return;
       event.preventDefault();
       (event.shiftKey ? stops.at(-1) : stops[0]).focus();
     }
   }
 
   keyInInput(event) {
-    // Enter that ends an input method's composition picks a word. Safari reports it as key 229 after the fact.
+    // Enter picks a word while an input method composes. Safari tells it as key 229, after the fact.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
     this.submit(event);
@@ -245,22 +232,19 @@ export class ChatElement extends HTMLElement {
     if (!text) return;
     this.input.value = "";
     this.typed();
-    this.send(text);
+    this.send(text, true);
   }
 
-  send(text) {
+  send(text, writing) {
     this.notice.hidden = true;
     this.chat.send(text);
     this.toEnd(false);
-    this.input.focus({ preventScroll: true });
+    this.settle(writing);
   }
 
-  // ——— what the chat tells
-
-  /** Marks an entry, or only the surroundings, for the next picture; many changes in one frame are drawn once. */
+  /** Many changes in one frame are drawn once. */
   changed(entry) {
     if (entry) this.dirty.add(entry);
-    // A hidden page gets no animation frames; it is drawn when it is looked at.
     this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
@@ -280,11 +264,12 @@ export class ChatElement extends HTMLElement {
     this.dirty.clear();
     this.hello.hidden = this.rows.size > 0;
     this.dots.hidden = !this.chat.typing;
-    if (this.shown && document.visibilityState === "visible") this.chat.read();
+    if (this.shown && !document.hidden) this.chat.read();
     const unread = this.shown ? 0 : this.chat.unread;
     this.badge.hidden = !unread;
     this.badge.textContent = unread > 99 ? "99+" : unread;
-    this.labelLauncher(unread);
+    const label = this.shown ? this.t.close : this.t.open;
+    this.launcher.setAttribute("aria-label", unread ? `${label} (${this.t.unread(unread)})` : label);
     if (stick) this.toEnd(false);
     this.scrolled();
   }
@@ -332,8 +317,6 @@ export class ChatElement extends HTMLElement {
     this.changed();
   }
 
-  // ——— scrolling: the end stays in view until the visitor looks further up
-
   get atEnd() {
     return this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < NEAR;
   }
@@ -349,15 +332,12 @@ export class ChatElement extends HTMLElement {
     this.scroll.scrollTo({ top: this.scroll.scrollHeight, behavior: gentle ? "smooth" : "instant" });
   }
 
-  // ——— words
-
   relabel() {
     const t = (this.t = texts(this.getAttribute("lang")));
     this.panel.lang = t.tag;
     this.heading.textContent = this.getAttribute("heading") ?? t.title;
     this.helloTitle.textContent = t.hello;
     this.helloText.textContent = t.intro;
-    this.starters.setAttribute("aria-label", t.starters);
     const questions = this.getAttribute("questions")?.split("|") ?? t.questions;
     this.starters.replaceChildren(
       ...questions
@@ -369,7 +349,6 @@ export class ChatElement extends HTMLElement {
     for (const [node, label] of [
       [this.closer, t.close],
       [this.scroll, t.log],
-      [this.log, t.log],
       [this.dots, t.typing],
       [this.latest, t.latest],
       [this.input, t.input],
@@ -382,10 +361,5 @@ export class ChatElement extends HTMLElement {
     this.state(this.chat.connection.state);
     for (const entry of this.rows.keys()) this.dirty.add(entry);
     this.changed();
-  }
-
-  labelLauncher(unread) {
-    const label = this.shown ? this.t.close : this.t.open;
-    this.launcher.setAttribute("aria-label", unread ? `${label} (${this.t.unread(unread)})` : label);
   }
 }

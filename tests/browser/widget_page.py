@@ -1,0 +1,44 @@
+"""What the tests see of the widget, and what they do with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from playwright.async_api import Locator, Page
+
+Seen = TypeVar("Seen")
+
+ROWS = """() => [...document.querySelector("xiaoer-chat").shadowRoot.querySelectorAll(".row")].map((row) => [
+  row.classList[1], row.querySelector(".text").innerText])"""
+
+
+def part(page: Page, selector: str) -> Locator:
+    """An element of the widget; selectors reach into its shadow root."""
+    return page.locator(f"xiaoer-chat {selector}")
+
+
+async def rows(page: Page) -> list[list[str]]:
+    """The log as the visitor sees it: [role, text] from top to bottom."""
+    return await page.evaluate(ROWS)
+
+
+async def eventually(look: Callable[[], Awaitable[Seen]], want: Seen | Callable[[Seen], bool]) -> Seen:
+    """Look until it is what we want; the last sight is in the failure."""
+    seen: Seen | None = None
+    for _ in range(200):
+        seen = await look()
+        if want(seen) if callable(want) else seen == want:
+            return seen
+        await asyncio.sleep(0.04)
+    raise AssertionError(f"never came to {want!r}; last seen: {seen!r}")
+
+
+async def rows_become(page: Page, *want: tuple[str, str]) -> None:
+    await eventually(lambda: rows(page), [list(row) for row in want])
+
+
+async def say(page: Page, text: str) -> None:
+    await part(page, "textarea").fill(text)
+    await part(page, "textarea").press("Enter")
