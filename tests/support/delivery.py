@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
+import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
 from xiaoer_server.chat.entries import Entry, Piece, Source
@@ -186,6 +188,16 @@ class Edge:
         return connect(self.url(more=more), compression=None, proxy=None, **options)
 
 
+def on_uvloop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on the loop that the server runs on."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        uvloop.run(test(*arguments, **named))
+
+    return run
+
+
 async def not_found(scope: Any, receive: Any, send: Any) -> None:
     """The application behind: it knows no path."""
     if scope["type"] == "websocket":
@@ -201,7 +213,7 @@ async def serve_edge(
     sites: tuple[str, ...] = (),
     conversation: MemoryConversation | None = None,
     echo_route: bool = False,
-    deflate: bool = False,
+    ping: float = 20.0,
     **limits: Any,
 ) -> AsyncIterator[Edge]:
     """Run uvicorn with our two protocols on a free port."""
@@ -227,7 +239,8 @@ async def serve_edge(
         port=0,
         http=make_http_protocol(context, {(b"GET", b"/api/chat/events"): events(context)}),
         ws=websocket_protocol(context),
-        ws_per_message_deflate=deflate,
+        ws_ping_interval=ping,
+        ws_ping_timeout=ping,
         lifespan="off",
         log_config=None,
         log_level="warning",

@@ -7,15 +7,17 @@ ASGI: no task, no queue, no pause of reading for each message. Other paths fall 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qs
 
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Frame
+from websockets.frames import CLOSE, Frame
 from websockets.http11 import Request, Response
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from ..chat.entries import Identity
 from ..chat.session import Delivery
@@ -30,6 +32,9 @@ from .echo import Echo
 CHAT_PATH = "/api/chat/ws"
 ECHO_PATH = "/echo"
 SUBPROTOCOL = "xiaoer.v1"
+
+#: How long a peer that broke the protocol may go on sending before it is cut off.
+LINGER_SECONDS = 2.0
 
 OPEN = State.OPEN
 
@@ -71,6 +76,17 @@ class _NoApplication:
 
 _NO_APPLICATION: Any = _NoApplication()
 
+_log = logging.getLogger("uvicorn.error")
+
+
+class _Framing(ServerProtocol):
+    """websockets' protocol, but a peer may close in the middle of a fragmented message (RFC 6455, 5.4 and 7.1.5)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One connection. `websocket_protocol` binds it to a context; uvicorn makes the instances."""
@@ -87,6 +103,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        # No permessage-deflate: its contexts would cost a socket more memory than all the rest.
+        self.conn = _Framing(max_size=config.ws_max_size, logger=_log)
         self.receiver: Receiver | None = None
         self.can_write = True
 
@@ -167,7 +185,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _negotiate(self, request: Request) -> Response | None:
         """The 101 to send, or None where the handshake is broken and was answered so."""
         self.queue = self.writable = _NO_APPLICATION
-        self.conn.available_extensions = None
         self.handshake_initiated = True
         response = self.conn.accept(request)
         if response.status_code == 101:
@@ -286,10 +303,23 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._abort_later()
 
     def handle_parser_exception(self) -> None:
-        """The peer broke the protocol."""
+        """The peer broke the protocol. Closing with unread data would reset the connection and could destroy the
+        close frame on its way, so only our half is closed, and what still comes is thrown away for a while.
+        """
+        if self.receiver is None:
+            super().handle_parser_exception()
+            return
+        if self.close_sent:
+            return
         self.can_write = False
-        super().handle_parser_exception()
-        self._abort_later()
+        self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
         """No pong came. While we do not read, or the peer does not, that says nothing; ask again."""
@@ -319,10 +349,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def websocket_protocol(context: EdgeContext) -> type[WebSocketProtocol]:
-    """The class to give to uvicorn as `ws`, bound to a context.
-
-    uvicorn's `ws_per_message_deflate` should be off; the chat negotiates none in any case.
-    """
+    """The class to give to uvicorn as `ws`, bound to a context. permessage-deflate is never negotiated."""
     return type(
         "BoundWebSocketProtocol",
         (WebSocketProtocol,),
