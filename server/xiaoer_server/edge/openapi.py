@@ -70,6 +70,35 @@ _PAGE = Schema(
 )
 
 
+def _text(longest: int, description: str) -> Schema:
+    return Schema(type=OpenAPIType.STRING, min_length=1, max_length=longest, description=description)
+
+
+@dataclass
+class OpenSession(Operation):
+    """The operation with its body, which its handler reads by itself."""
+
+    def __post_init__(self) -> None:
+        flat = [OpenAPIType.STRING, OpenAPIType.NUMBER, OpenAPIType.BOOLEAN, OpenAPIType.NULL]
+        body = Schema(
+            type=OpenAPIType.OBJECT,
+            title="SessionRequest",
+            properties={
+                "tenant": _text(64, "The shop; the first configured one by default."),
+                "visitor": _text(
+                    128, "The site's own name for the visitor, or our id; opens nothing without that visitor's token."
+                ),
+                "profile": Schema(
+                    type=OpenAPIType.OBJECT,
+                    additional_properties=Schema(type=flat),
+                    description="What agents get to see: flat, at most 4 KiB.",
+                ),
+            },
+            additional_properties=False,
+        )
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=False)
+
+
 @dataclass
 class PostMessage(Operation):
     """The operation with its body, which its handler reads by itself."""

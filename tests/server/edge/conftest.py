@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,24 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
     return {"uvloop": uvloop.new_event_loop}
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two tenants, to be copied: migrating a new one for each test takes most of its time."""
+    folder = tmp_path_factory.mktemp("template") / "data"
+
+    async def make() -> None:
+        store = await Store.open(folder)
+        tenants = Tenants(store)
+        await tenants.ensure("demo", name="Demo", allowed_sites=["https://shop.example", "https://*.tea.example"])
+        await tenants.ensure("other", name="Other", allowed_sites=["https://other.example"])
+        await store.close()
+
+    asyncio.run(make())
+    return folder
+
+
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
+async def start(tmp_path: Path, template: Path) -> AsyncIterator[Start]:
     """Starts servers; a keyword is a setting of the limits, `security` those of security."""
     async with contextlib.AsyncExitStack() as stack:
 
@@ -48,11 +65,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                 security=SecuritySettings(**(security or {})),
                 limits=LimitSettings(**(WIDE | limits)),
             )
+            shutil.copytree(template, tmp_path / "data")
             store = await Store.open(tmp_path / "data")
             stack.push_async_callback(store.close)
             tenants = Tenants(store)
-            await tenants.ensure("demo", name="Demo", allowed_sites=["https://shop.example", "https://*.tea.example"])
-            await tenants.ensure("other", name="Other", allowed_sites=["https://other.example"])
             log = ConversationLog(store)
             recorder = Recorder(log)
             context = EdgeContext(
@@ -68,19 +84,31 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             server = build(build_app(context), context, log_config=None)
             if routes:
                 server.config.http.routes.update(routes)  # type: ignore[union-attr]
-            task = asyncio.ensure_future(server.serve())
-            stack.push_async_callback(stop, server, task)
-            while not server.started:
-                assert not task.done(), task
-                await asyncio.sleep(0.005)
+            await begin(server)
+            stack.push_async_callback(end, server)
             return Edge(server, context, recorder, store)
 
         yield start
 
 
-async def stop(server: Server, task: asyncio.Future[None]) -> None:
-    server.should_exit = server.force_exit = True
-    await task
+async def begin(server: Server) -> None:
+    """Listen. What `serve` does besides, signals and the wait for them, takes a quarter of a second a test."""
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup()
+    await server.on_tick(0)
+
+
+async def end(server: Server) -> None:
+    for listener in server.servers:
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    for task in list(server.server_state.tasks):
+        task.cancel()
+    await server.lifespan.shutdown()
+    for listener in server.servers:
+        await listener.wait_closed()
 
 
 @pytest.fixture
