@@ -1,12 +1,12 @@
 """The values that go into a filter and come out of it; the same for both backends."""
 
-from enum import IntFlag
+from enum import STRICT, IntFlag
 from typing import ClassVar
 
 import msgspec
 
 
-class Fold(IntFlag):
+class Fold(IntFlag, boundary=STRICT):
     """Differences between characters that don't count. Every folding maps one code point to one."""
 
     NONE = 0

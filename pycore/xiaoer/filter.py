@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from xiaoer import _backend
 from xiaoer._saved import read_saved, write_saved
 from xiaoer._words import Fold, Match, Skip, Word
+from xiaoer.errors import DamagedFile, InvalidWord
 
 if TYPE_CHECKING:
     from xiaoer.pure.filter import FilterStream
@@ -113,7 +114,10 @@ class WordFilter(_WordFilter):
         Raises DamagedFile if the file is anything else or was altered, OSError if it can't be read.
         """
         words, allow, fold, skip, whole_words = read_saved(path)
-        return cls(words, allow=allow, fold=fold, skip=skip, whole_words=whole_words)
+        try:
+            return cls(words, allow=allow, fold=fold, skip=skip, whole_words=whole_words)
+        except InvalidWord as error:
+            raise DamagedFile(f"{path} holds no filter: {error}") from error
 
 
 def _as_words(words: Iterable[str | Word]) -> list[Word]:

@@ -31,7 +31,7 @@ _RANGES: Final = {
     """,
     VISIBLE: """
         0021-002F 003A-0040 005B-0060 007B-007E 00A1-00A9 00AB-00AC 00AE-00B1 00B4 00B6-00B8 00BB 00BF 00D7
-        00F7 2010-2027 2030-205E 20A0-20CF 2190-2426 2440-244A 2500-2775 2794-27FF 2900-2BFF 2E00-2E7F
+        00F7 2010-2027 2030-205E 20A0-20CF 2190-2426 2440-244A 2500-2775 2794-27FF 2900-2BFF 2E00-2E2E 2E30-2E7F
         3001-3004 3008-3020 3030 303D-303F 30FB FE10-FE19 FE30-FE6B FF01-FF0F FF1A-FF20 FF3B-FF40 FF5B-FF65
         FFE0-FFE6 FFE8-FFEE FFFC-FFFD 1F000-1F0FF 1F1E6-1F1FF 1F300-1FAFF
     """,
@@ -75,6 +75,11 @@ def fold_character(char: str, fold: Fold) -> str:
     return _case(char) if fold & Fold.CASE else char
 
 
+def kinds_of_folded(char: str) -> int:
+    """What kinds a folded character is of."""
+    return _KINDS.get(ord(char), 0)
+
+
 class Characters(dict[str, tuple[str, int]]):
     """Folded form and kinds of each character asked for, remembered."""
 
@@ -84,5 +89,5 @@ class Characters(dict[str, tuple[str, int]]):
 
     def __missing__(self, char: str) -> tuple[str, int]:
         folded = fold_character(char, self.fold)
-        entry = self[char] = (folded, _KINDS.get(ord(folded), 0))
+        entry = self[char] = (folded, kinds_of_folded(folded))
         return entry

@@ -19,6 +19,12 @@ from xiaoer.pure.characters import DIGIT, INVISIBLE, NOISE, SPACE, WORD, Charact
 LONGEST_WORD = 1000
 
 
+def check_str(value: object) -> None:
+    """Raises TypeError for anything else: bytes would be taken for characters."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected a str, not {type(value).__name__}")
+
+
 class Compiled:
     """Words and allowed texts as automata. Never changes; scans under way keep theirs."""
 
@@ -139,6 +145,7 @@ class Scan:
         """End with the last character, if the next is no letter or digit."""
 
     def feed(self, text: str) -> None:
+        check_str(text)
         for char in text:
             folded, kinds = self.characters[char]
             self._decide(stands_alone=not kinds & WORD)
@@ -204,8 +211,7 @@ class WordFilter:
         return self
 
     def _key(self, text: str) -> str:
-        if not isinstance(text, str):
-            raise TypeError(f"a word is a str, not {type(text).__name__}")
+        check_str(text)
         if not text:
             raise InvalidWord("a word is empty")
         if len(text) > LONGEST_WORD:
@@ -267,6 +273,7 @@ class FilterStream:
     """Masks hits in a text that comes in pieces."""
 
     def __init__(self, compiled: Compiled, mask: str) -> None:
+        check_str(mask)
         self._compiled = compiled
         self._mask = mask
         self._begin()
