@@ -12,7 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 #: How many rows one INSERT takes. Each call of the driver lets the interpreter's lock go and must get it back, which
 #: beside a busy loop takes longer than the insert; so a group makes few calls.
-BLOCKS = (64, 16, 4)
+BLOCKS = (64, 32, 16, 8, 4, 2)
 
 
 class Prepared:
@@ -34,7 +34,8 @@ class Prepared:
         self._pick: Callable[[Mapping[str, object]], tuple[object, ...]] | None = None
         self._text = ""
         self._blocks: list[tuple[int, str]] = []
-        compiled = _compile(statement, names, dialect)
+        compiled = statement.compile(dialect=dialect, column_keys=list(names))  # type: ignore[attr-defined]
+        assert isinstance(compiled, SQLCompiler)
         if not _plain(compiled, names):
             return
         order = compiled.positiontup
@@ -46,7 +47,7 @@ class Prepared:
             if processor is not None:
                 self._convert.append((at, processor))
         if isinstance(statement, Insert):
-            self._blocks = list(_blocks(statement, order, dialect))
+            self._blocks = _blocks(self._text, len(order), dialect)
 
     def execute_many(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
         """Execute the statement once for each row, in order."""
@@ -76,20 +77,15 @@ class Prepared:
         return row if values is None else tuple(values)
 
 
-def _compile(statement: Executable, names: Collection[str], dialect: Dialect) -> SQLCompiler:
-    compiled = statement.compile(dialect=dialect, column_keys=list(names))  # type: ignore[attr-defined]
-    assert isinstance(compiled, SQLCompiler)
-    return compiled
-
-
-def _blocks(statement: Insert, order: Sequence[str], dialect: Dialect) -> list[tuple[int, str]]:
-    """The INSERT with several rows of VALUES, where its parameters are simply those of one row, repeated."""
-    blocks = []
-    for size in BLOCKS:
-        compiled = _compile(statement.values([dict.fromkeys(order)] * size), order, dialect)
-        if compiled.positiontup == [f"{name}_m{row}" for row in range(size) for name in order]:
-            blocks.append((size, compiled.string))
-    return blocks
+def _blocks(text: str, columns: int, dialect: Dialect) -> list[tuple[int, str]]:
+    """The same INSERT for several rows, where its VALUES are nothing but one row of placeholders."""
+    mark = {"qmark": "?", "format": "%s"}.get(dialect.paramstyle)
+    if mark is None:
+        return []
+    row = f"({', '.join([mark] * columns)})"
+    if not text.endswith(f" VALUES {row}"):
+        return []
+    return [(size, text + f", {row}" * (size - 1)) for size in BLOCKS]
 
 
 def _plain(compiled: SQLCompiler, names: Collection[str]) -> bool:
