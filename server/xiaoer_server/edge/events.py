@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from xiaoer import encode_sse
+
 from ..chat.entries import Entry, Identity, Piece, Typing
 from ..chat.session import CloseReason, Delivery, Session
 from ..errors import ServerError, Unauthorized
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = b"text/event-stream"
 
-#: How long a browser waits before it comes back, in milliseconds; longer where the server goes down.
-RETRY = 2_000
+# Neither of the two lines that follow is ended by a blank one: some decoders would make an empty event of it.
 
-#: A comment goes out this often, so that proxies and we ourselves notice who is gone, in seconds.
-HEARTBEAT = 15.0
+#: How long a browser waits before it comes back, in milliseconds.
+RETRY = b"retry: 2000\n"
+
+#: A comment goes out every so many seconds, so that proxies and we ourselves notice who is gone.
+HEARTBEAT, HEARTBEAT_SECONDS = b":\n", 15.0
 
 _OPEN = OPEN_SOCKETS.labels("events")
 
@@ -125,11 +129,11 @@ class EventStream:
         context.sessions.add(self._session)
         _OPEN.inc()
         self._stream = exchange.stream(CONTENT_TYPE, self._session.flowing, self._release)
-        self._beat = self._loop.call_later(HEARTBEAT, self._heartbeat)
+        self._beat = self._loop.call_later(HEARTBEAT_SECONDS, self._heartbeat)
 
     def start(self, position: Position) -> None:
         """Deliver from `position`, or from the tail."""
-        self._stream.write(b"retry: %d\n\n" % RETRY)
+        self._stream.write(RETRY)
         if position is None:
             self._session.begin()
         else:
@@ -137,10 +141,10 @@ class EventStream:
 
     def _heartbeat(self) -> None:
         if self.writable:
-            self._stream.write(b":\n\n")
+            self._stream.write(HEARTBEAT)
         else:
             self._session.stalled()
-        self._beat = self._loop.call_later(HEARTBEAT, self._heartbeat)
+        self._beat = self._loop.call_later(HEARTBEAT_SECONDS, self._heartbeat)
 
     def _release(self) -> None:
         """The peer is gone, or sent away."""
@@ -162,7 +166,7 @@ class EventStream:
     def deliver_entry(self, entry: Entry) -> None:
         """Send `message`. An answer's is followed by `done`; who is cut off in between lacks only that."""
         position = f"{entry.seq}:{len(entry.text)}" if entry.role == "assistant" else str(entry.seq)
-        self._send(wire.sse_event(b"message", wire.message(entry, self._render), position))
+        self._send(encode_sse(wire.message(entry, self._render), "message", position))
 
     def deliver_piece(self, piece: Piece) -> None:
         """Send `delta`."""
@@ -170,18 +174,18 @@ class EventStream:
 
     def deliver_done(self, entry: Entry) -> None:
         """Send `done`."""
-        self._send(wire.sse_event(b"done", wire.done(entry, self._render), str(entry.seq)))
+        self._send(encode_sse(wire.done(entry, self._render), "done", str(entry.seq)))
 
     def ack(self, client_id: str, seq: int) -> None:
         """Nothing comes in here, so there is nothing to ack."""
 
     def error(self, error: ServerError, client_id: str | None = None) -> None:
         """Send `error`."""
-        self._send(wire.sse_event(b"error", wire.error(error, client_id)))
+        self._send(encode_sse(wire.error(error, client_id), "error"))
 
     def typing(self, event: Typing) -> None:
         """Send `typing`."""
-        self._send(wire.sse_event(b"typing", wire.typing(event)))
+        self._send(encode_sse(wire.typing(event), "typing"))
 
     def read_on(self, allowed: bool) -> None:
         """Nothing comes in here."""
@@ -191,7 +195,7 @@ class EventStream:
         if not self._open:
             return
         if reason is not CloseReason.SLOW_READER:
-            self._stream.write(b"retry: %d\n\n" % RETRY)
+            self._stream.write(RETRY)
         self._release()
         self._stream.end()
 

@@ -13,6 +13,8 @@ from typing import Annotated
 
 import msgspec
 
+from xiaoer import encode_sse
+
 from ..chat.entries import Entry, Piece, Role, Source, Typing
 from ..errors import BadRequest, PayloadTooLarge, ServerError
 
@@ -260,13 +262,6 @@ def ws_frame(payload: bytes, first: int = TEXT) -> bytes:
     return bytes((first, 127)) + length.to_bytes(8, "big") + payload
 
 
-def sse_event(name: bytes, payload: bytes, position: str | None = None) -> bytes:
-    """One event of a stream; `position` becomes its id. JSON holds no raw line end, so one `data` line suffices."""
-    if position is None:
-        return b"event: %b\ndata: %b\n\n" % (name, payload)
-    return b"event: %b\nid: %b\ndata: %b\n\n" % (name, position.encode(), payload)
-
-
 def ws_delta(piece: Piece) -> bytes:
     """The WebSocket frame of a piece, made once for all sockets."""
     made = piece.encoded
@@ -285,7 +280,7 @@ def sse_delta(piece: Piece) -> bytes:
         made = piece.encoded = {}
     event = made.get("sse")
     if event is None:
-        event = made["sse"] = sse_event(b"delta", delta(piece), f"{piece.seq}:{piece.end}")
+        event = made["sse"] = encode_sse(delta(piece), "delta", f"{piece.seq}:{piece.end}")
     return event
 
 
