@@ -46,7 +46,7 @@ LONGEST_RETRY_WAIT = 2.0
 BACKOFF = (0.1, 0.4)
 
 #: The built-in answerer's passage grows at this pace, in code points a second and code points a step.
-TYPING_PACE, TYPING_STEP = 400, 6
+TYPING_PACE, TYPING_STEP = 800, 8
 
 BLOCKED = {
     "zh": "这条消息含有不能处理的内容,没有转给客服。请换个说法再试。",
