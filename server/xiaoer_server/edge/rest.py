@@ -160,7 +160,7 @@ def _tenant(context: EdgeContext, slug: str | None) -> Tenant:
     return tenant
 
 
-def _check_profile(data: JSONBody[SessionRequest]) -> None:
+def _check_profile(data: SessionRequest) -> None:
     if data.profile is not None and len(msgspec.json.encode(data.profile)) > PROFILE_BYTES:
         raise BadRequest(f"The profile has more than {PROFILE_BYTES} bytes.", code="profile_too_large")
     for text in (data.visitor or "", *(data.profile or ()), *(data.profile or {}).values()):

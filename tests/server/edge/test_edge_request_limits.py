@@ -167,7 +167,7 @@ async def test_reader_that_does_not_read_is_cut_off(start: Start) -> None:
         b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\nb\x00c\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n",
-        b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
         b"GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
