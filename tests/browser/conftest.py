@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ import pytest
 import pytest_asyncio
 from fake_chat_server import FakeServer
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
-
-ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+from widget_page import NewPage
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -27,8 +26,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-NewPage = Callable[..., AbstractAsyncContextManager[Page]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

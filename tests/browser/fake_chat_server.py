@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import xiaoer_server
 from aiohttp import WSMsgType, web
+
+import xiaoer_server
 
 WEB = Path(xiaoer_server.__file__).parent / "web"
 

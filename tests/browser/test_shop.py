@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from conftest import ARTIFACTS, NewPage
+from fake_chat_server import FakeServer
 from playwright.async_api import Page, expect
+from widget_page import ARTIFACTS, NewPage, eventually, part, rows, say
+
 from support.process import WIDE_LIMITS, XiaoerProcess, running, visit
-from widget_page import eventually, part, rows, say
 
 #: Keeps the lengths that the newest answer had on the screen, and whether it was shown as growing then.
 WATCH = """() => {
@@ -26,9 +27,12 @@ WATCH = """() => {
 }"""
 
 
+TOML = WIDE_LIMITS + "[tenants.demo]\ndemo = true\nallowed_sites = ['*']\n"
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XiaoerProcess]:
-    with running(tmp_path_factory.mktemp("shop") / "data", toml=WIDE_LIMITS) as server:
+    with running(tmp_path_factory.mktemp("shop") / "data", toml=TOML) as server:
         yield server
 
 
@@ -113,7 +117,9 @@ async def test_a_reload_in_the_middle_of_an_answer_doubles_and_loses_nothing(
         assert [said for role, said in seen if role == "visitor"] == questions[:asked]
         assert text == seen[-1][1]
 
-        token = await page.evaluate("JSON.parse(localStorage[Object.keys(localStorage).find((key) => key.endsWith(':demo'))]).token")
+        token = await page.evaluate(
+            "JSON.parse(localStorage[Object.keys(localStorage).find((key) => key.endsWith(':demo'))]).token"
+        )
         status, body = shop.get("/api/chat/messages?limit=50", {"Authorization": f"Bearer {token}"})
         stored = json.loads(body)["messages"]
         assert status == 200
@@ -149,16 +155,30 @@ async def test_the_shop_speaks_two_languages(new_page: NewPage, shop: XiaoerProc
         await expect(page).to_have_title("店小二茶铺")
 
 
-async def test_every_question_of_the_shop_is_answered_from_an_article(
-    new_page: NewPage, shop: XiaoerProcess
+async def test_a_site_of_another_origin_embeds_it_under_the_strictest_policy(
+    new_page: NewPage, shop: XiaoerProcess, host: FakeServer
 ) -> None:
+    host.embed(shop.url, "data-open")
+    async with new_page() as page:
+        await page.goto(host.url)
+        await say(page, "What does delivery cost?")
+        assert "¥99" in await whole_answer(page, 1)
+        source = await part(page, ".sources a").first.get_attribute("href")
+        assert source
+        status, article = shop.get(source.removeprefix(shop.url))
+        assert status == 200
+        assert "What delivery costs" in article.decode()
+
+
+async def test_every_question_of_the_shop_is_answered_from_an_article(new_page: NewPage, shop: XiaoerProcess) -> None:
     """What the page suggests to ask must not end in "I don't know"."""
     async with new_page() as page:
         await page.goto(shop.url)
         questions = await page.evaluate(
             """async () => {
                 const { texts } = await import("/widget/i18n.js");
-                const asked = [...document.querySelectorAll("[data-zh]")].flatMap(({ dataset }) => [dataset.zh, dataset.en]);
+                const askers = [...document.querySelectorAll("[data-zh]")];
+                const asked = askers.flatMap(({ dataset }) => [dataset.zh, dataset.en]);
                 return [...asked, ...texts("zh").questions, ...texts("en").questions];
             }"""
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import NewPage
 from fake_chat_server import FakeServer
 from playwright.async_api import expect
-from widget_page import eventually, part, rows, rows_become, say
+from widget_page import NewPage, eventually, part, rows, rows_become, say
 
 
 async def test_first_resume_asks_for_everything_and_messages_are_acked(new_page: NewPage, fake: FakeServer) -> None:
@@ -152,9 +151,7 @@ async def test_a_rate_limit_is_obeyed_without_the_visitor(new_page: NewPage, fak
             await say(page, text)
         ids = [(await peer.next("message", count))["client_id"] for count in (1, 2, 3)]
         for client_id in ids:
-            await peer.send(
-                "error", code="rate_limited", message="Too fast.", retry_after=0.3, client_id=client_id
-            )
+            await peer.send("error", code="rate_limited", message="Too fast.", retry_after=0.3, client_id=client_id)
         await expect(part(page, ".row.visitor .note").first).to_have_text("That was a bit fast. One moment, please.")
         # In their order, and one at a time: the next goes out only when the one before it is safe.
         for count, client_id in enumerate(ids, start=1):

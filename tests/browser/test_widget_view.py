@@ -5,10 +5,9 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from conftest import NewPage
 from fake_chat_server import WEB, FakeServer
 from playwright.async_api import expect
-from widget_page import eventually, part, rows, rows_become, say
+from widget_page import NewPage, eventually, part, rows, rows_become, say
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
@@ -110,9 +109,7 @@ async def test_an_answer_grows_in_place_and_is_announced_once(new_page: NewPage,
         await expect(part(page, "[aria-live=polite]")).to_have_text("")
 
 
-async def test_typing_of_an_agent_is_shown_and_that_of_the_visitor_is_not(
-    new_page: NewPage, fake: FakeServer
-) -> None:
+async def test_typing_of_an_agent_is_shown_and_that_of_the_visitor_is_not(new_page: NewPage, fake: FakeServer) -> None:
     async with new_page() as page:
         await page.goto(fake.url)
         peer = await fake.peer()
@@ -225,7 +222,9 @@ async def test_an_empty_chat_offers_questions(new_page: NewPage, fake: FakeServe
         await expect(part(page, ".hello")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("locale", "lang", "want"), [("zh-CN", "", "在线"), ("fr-FR", "", "Online"), ("en-GB", "zh", "在线")])
+@pytest.mark.parametrize(
+    ("locale", "lang", "want"), [("zh-CN", "", "在线"), ("fr-FR", "", "Online"), ("en-GB", "zh", "在线")]
+)
 async def test_the_language_is_the_browsers_or_the_embeddings(
     new_page: NewPage, fake: FakeServer, locale: str, lang: str, want: str
 ) -> None:
@@ -300,6 +299,25 @@ async def test_on_a_phone_it_fills_the_screen_and_holds_the_page(new_page: NewPa
         await part(page, ".launcher").tap()
         await expect(panel).to_have_attribute("aria-modal", "false")
         assert await page.evaluate(overflow) == ""
+
+
+async def test_a_table_keeps_its_words_whole_and_a_long_word_breaks(new_page: NewPage, fake: FakeServer) -> None:
+    region = "Xinjiang, Tibet, Qinghai, Gansu, Ningxia, Inner Mongolia and some more regions"
+    cells = f"<tr><th>Region</th><th>Fee</th></tr><tr><td>{region}</td><td>¥20</td></tr>"
+    async with new_page() as page:
+        await page.goto(fake.url)
+        peer = await fake.peer()
+        await peer.answer(1, "a", html=f"<table>{cells}</table><p>{'x' * 200}</p>")
+        for cell in ("Fee", "¥20"):
+            letters = await part(page, f".text :text-is('{cell}')").evaluate(
+                """(node) => {
+                    const range = document.createRange();
+                    range.selectNodeContents(node);
+                    return range.getClientRects().length;
+                }"""
+            )
+            assert letters == 1, "the word is spread over lines"
+        assert await part(page, ".scroll").evaluate("(node) => node.scrollWidth - node.clientWidth") == 0
 
 
 async def test_reading_further_up_is_not_disturbed(new_page: NewPage, fake: FakeServer) -> None:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TypeVar
 
 from playwright.async_api import Locator, Page
 
 Seen = TypeVar("Seen")
+
+#: The fixture `new_page`: an open page of a browser context of its own, with the options given.
+NewPage = Callable[..., AbstractAsyncContextManager[Page]]
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 
 ROWS = """() => [...document.querySelector("xiaoer-chat").shadowRoot.querySelectorAll(".row")].map((row) => [
   row.classList[1], row.querySelector(".text").innerText])"""
@@ -21,7 +28,8 @@ def part(page: Page, selector: str) -> Locator:
 
 async def rows(page: Page) -> list[list[str]]:
     """The log as the visitor sees it: [role, text] from top to bottom."""
-    return await page.evaluate(ROWS)
+    seen: list[list[str]] = await page.evaluate(ROWS)
+    return seen
 
 
 async def eventually(look: Callable[[], Awaitable[Seen]], want: Seen | Callable[[Seen], bool]) -> Seen:

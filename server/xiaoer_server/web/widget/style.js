@@ -37,7 +37,7 @@ svg { width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width:
   box-shadow: 0 0 0 2px var(--surface); }
 
 .panel:focus { outline: 0; }
-.panel { position: fixed; inset: auto 20px 96px auto; width: 392px; height: min(660px, calc(100dvh - 120px));
+.panel { position: fixed; inset: auto 20px 96px auto; width: 392px; height: min(704px, calc(100dvh - 116px));
   display: flex; flex-direction: column; overflow: hidden; border-radius: 20px; background: var(--surface);
   color: var(--ink); box-shadow: 0 24px 64px var(--glow), 0 4px 16px var(--glow), 0 0 0 1px var(--line);
   transform-origin: 100% 100%; animation: rise .2s cubic-bezier(.2, .9, .3, 1.1); }
@@ -81,8 +81,8 @@ header :focus-visible { outline-color: currentColor; outline-offset: -2px; }
 .row.system { align-items: center; }
 .time { align-self: center; margin: 10px 0 8px; color: var(--quiet); font-size: 12.5px; }
 .name { margin: 4px 0 2px 4px; color: var(--quiet); font-size: 12.5px; }
-.bubble { max-width: 88%; padding: 9px 14px; border-radius: 18px 18px 18px 6px; background: var(--soft);
-  overflow-wrap: anywhere; }
+.bubble { max-width: 92%; padding: 9px 14px; border-radius: 18px 18px 18px 6px; background: var(--soft);
+  overflow-wrap: break-word; }
 .visitor .bubble { max-width: 82%; border-radius: 18px 18px 6px; background: var(--accent); color: var(--on-accent); }
 .visitor .bubble, .plain { white-space: pre-wrap; }
 .system .bubble { max-width: 100%; background: none; color: var(--quiet); font-size: 13.5px; text-align: center;
