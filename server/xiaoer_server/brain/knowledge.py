@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
+from urllib.parse import quote
 
 import msgspec
 
@@ -21,7 +23,10 @@ from .vocabulary import Vocabulary
 CANDIDATES = 24
 
 #: Phrases that one query may search for.
-MOST_PHRASES = 160
+MOST_PHRASES = 64
+
+#: A question of at most so many units is compared on the loop, which takes about a millisecond.
+SHORT = 12
 
 #: Characters of a question that are looked at; the rest is pasted material.
 MOST_CHARACTERS = 1_000
@@ -90,7 +95,10 @@ class Knowledge:
             return []
         names = await self._articles.candidates(tenant, _phrases(asked), CANDIDATES)
         topics = await self._topics(tenant, book, names)
-        answers = [topic.answer(asked, language) for topic in topics]
+        if len(asked.units) <= SHORT:
+            answers = [topic.answer(asked, language) for topic in topics]
+        else:
+            answers = await asyncio.to_thread(lambda: [topic.answer(asked, language) for topic in topics])
         # Candidates come in the order of bm25, which decides where the evidence is equal.
         answers.sort(key=lambda answer: (-answer[0], answer[1].lang != language))
         return [
@@ -129,16 +137,17 @@ class Knowledge:
         task = self._books.get(tenant)
         if task is None:
             task = self._books[tenant] = asyncio.create_task(self._read(tenant))
+            task.add_done_callback(partial(self._drop_failed, tenant))
             if len(self._books) > KEPT_TENANTS:
                 self._books.popitem(last=False)
         self._books.move_to_end(tenant)
-        try:
-            # One visitor who leaves must not take it away from the others.
-            return await asyncio.shield(task)
-        except BaseException:
-            if task.done() and self._books.get(tenant) is task:
-                del self._books[tenant]
-            raise
+        # One visitor who leaves must not take it away from the others.
+        return await asyncio.shield(task)
+
+    def _drop_failed(self, tenant: str, task: asyncio.Task[_Book]) -> None:
+        """What could not be read is tried again by the next search."""
+        if (task.cancelled() or task.exception() is not None) and self._books.get(tenant) is task:
+            del self._books[tenant]
 
     async def _read(self, tenant: str) -> _Book:
         return await asyncio.to_thread(_Book, await self._articles.all(tenant))
@@ -160,7 +169,7 @@ class Knowledge:
 
 def url_of(tenant: str, slug: str) -> str:
     """The path of an article's page."""
-    return f"/help/{tenant}/{slug}"
+    return f"/help/{quote(tenant, safe='')}/{quote(slug, safe='')}"
 
 
 def _weigh_question(question: str, vocabulary: Vocabulary) -> Weighed:

@@ -6,10 +6,20 @@ made. What visitors, models and articles write is alike untrusted.
 
 from __future__ import annotations
 
+import re
+
 import nh3
 from markdown_it import MarkdownIt
 
+#: Of relative links only those to a path of the page's own host or to a place on the page.
+_LINK = re.compile(r"https?://|mailto:|tel:|/|#", re.IGNORECASE)
+
 _PARSER = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
+
+
+def _filter(_tag: str, name: str, value: str) -> str | None:
+    return value if name != "href" or _LINK.match(value) else None
+
 
 _CLEANER = nh3.Cleaner(
     tags={
@@ -18,11 +28,12 @@ _CLEANER = nh3.Cleaner(
     },
     clean_content_tags={"script", "style"},
     attributes={"a": {"href", "title"}, "ol": {"start"}},
+    attribute_filter=_filter,
     url_schemes={"https", "http", "mailto", "tel"},
     link_rel="noopener nofollow",
 )  # fmt: skip
 
 
 def render(text: str) -> str:
-    """Safe HTML of a Markdown text: no HTML of its own, no images, links that tell nobody where they came from."""
+    """Safe HTML of a Markdown text: no HTML of its own, no images, links to known schemes only."""
     return _CLEANER.clean(_PARSER.render(text))

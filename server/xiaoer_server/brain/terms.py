@@ -40,8 +40,7 @@ def units(words: Sequence[str]) -> Iterator[Unit]:
             continue
         count, concepts = in_latin(words, at)
         if count:
-            exact = tuple(sorted(concepts))
-            yield Unit(exact[0], exact)
+            yield from _concept(concepts)
         elif word not in STOP_WORDS and len(word) > 1:
             yield Unit(stem(word), (stem(word),))
         at += max(count, 1)
@@ -51,10 +50,15 @@ def _chinese(run: str) -> Iterator[Unit]:
     at = 0
     for start, end, concepts in in_chinese(run):
         yield from (_character(run, place) for place in range(at, start) if run[place] not in STOP_CHARACTERS)
-        exact = tuple(sorted(concepts))
-        yield Unit(exact[0], exact)
+        yield from _concept(concepts)
         at = end
     yield from (_character(run, place) for place in range(at, len(run)) if run[place] not in STOP_CHARACTERS)
+
+
+def _concept(concepts: frozenset[str]) -> Iterator[Unit]:
+    exact = tuple(sorted(concepts))
+    if exact:
+        yield Unit(exact[0], exact)
 
 
 def _character(run: str, at: int) -> Unit:

@@ -21,13 +21,13 @@ _BLOCK = re.compile(r"\n\s*\n")
 
 
 class Section:
-    """A passage of an article, and its sentences."""
+    """A passage of an article, its sentences, and the terms of it and of its topic's titles and asks."""
 
     __slots__ = ("sentences", "terms", "text")
 
-    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+    def __init__(self, text: str, asked: frozenset[str], vocabulary: Vocabulary) -> None:
         self.text = text
-        self.terms = terms_of(tokens(text))
+        self.terms = asked | terms_of(tokens(text))
         weighed = (weigh(sentence, vocabulary) for sentence in _SENTENCE_END.split(text))
         self.sentences = [sentence for sentence in weighed if sentence.units]
 
@@ -39,25 +39,25 @@ class Section:
 class Topic:
     """All translations of an article."""
 
-    __slots__ = ("_asked", "_heads", "articles", "sections")
+    __slots__ = ("_heads", "_sections")
 
     def __init__(self, articles: Sequence[Article], vocabulary: Vocabulary) -> None:
-        self.articles = articles
-        self.sections = [[Section(text, vocabulary) for text in passages(article.body)] for article in articles]
         self._heads = [weigh(head, vocabulary) for article in articles for head in (article.title, *article.asks)]
-        self._asked = frozenset[str]().union(*(head.terms for head in self._heads))
+        asked = frozenset[str]().union(*(head.terms for head in self._heads))
+        self._sections = [
+            (article, Section(text, asked, vocabulary)) for article in articles for text in passages(article.body)
+        ]
 
     def answer(self, question: Weighed, language: Language) -> tuple[float, Article, Section]:
         """(evidence, article, passage) that answer best, in the question's language where there is a translation."""
         asked = max(map(question.agreement, self._heads), default=0.0)
         found: list[tuple[bool, float, Article, Section]] = []
         best = 0.0
-        for article, sections in zip(self.articles, self.sections, strict=True):
-            for section in sections:
-                covered = question.covered_by(self._asked | section.terms)
-                told = section.told(question)
-                best = max(best, evidence(asked, told, covered))
-                found.append((article.lang == language, evidence(0.0, told, covered), article, section))
+        for article, section in self._sections:
+            covered = question.covered_by(section.terms)
+            told = section.told(question)
+            best = max(best, evidence(asked, told, covered))
+            found.append((article.lang == language, evidence(0.0, told, covered), article, section))
         _, _, article, section = max(found, key=lambda item: item[:2])
         return best, article, section
 

@@ -11,7 +11,7 @@ from .language import STOP_WORDS, is_cjk, stem, tokens
 from .terms import Unit, terms_of
 
 #: Shorter words have too many neighbours to guess from.
-SHORTEST_CORRECTED = 5
+SHORTEST_CORRECTED = 6
 
 
 class Vocabulary:

@@ -173,7 +173,7 @@ class Articles:
     async def _read(self, *conditions: object) -> list[Article]:
         statement = select(*_SHOWN).where(*conditions).order_by(articles.c.slug)  # type: ignore[arg-type]
         async with self._store.engine.connect() as connection:
-            return [Article(*row) for row in (await connection.execute(statement)).tuples()]
+            return [Article(*row) for row in await connection.execute(statement)]
 
 
 def _row(tenant: str, article: Article, found: SearchText) -> dict[str, object]:
