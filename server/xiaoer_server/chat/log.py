@@ -70,7 +70,7 @@ class ConversationLog:
 
         Answers under way become interrupted, with finish reason `restart`. Returns the (tenant, conversation) of
         those whose last entry is a visitor's, not blocked and younger than ten minutes: they wait for an answer.
-        Of more than 200,000 entries in that time only the newest 200,000 are looked at.
+        Of more than 100,000 entries in that time only the newest 100,000 are looked at.
 
         Raises:
             SQLAlchemyError: the database cannot be read or written.

@@ -26,8 +26,9 @@ COLUMNS = (
     "answered_by",
 )
 
-#: How many of the newest entries a start looks at for messages nobody has answered: some 20 s of full load.
-SCANNED = 200_000
+#: How many of the newest entries a start looks at for messages nobody has answered: 10 s of full
+#: load, which takes a quarter of a second.
+SCANNED = 100_000
 
 _entry = schema.entries.c
 _conversation = schema.conversations.c
