@@ -70,8 +70,14 @@ _PAGE = Schema(
 )
 
 
-def _text(longest: int, description: str) -> Schema:
-    return Schema(type=OpenAPIType.STRING, min_length=1, max_length=longest, description=description)
+#: Any text without a NUL; such a text that is not blank.
+_NO_NUL = r"^[^\u0000]*$"
+_NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+
+
+def _name(longest: int, description: str) -> Schema:
+    kind = [OpenAPIType.STRING, OpenAPIType.NULL]
+    return Schema(type=kind, min_length=1, max_length=longest, pattern=_NO_NUL, description=description)
 
 
 @dataclass
@@ -84,13 +90,14 @@ class OpenSession(Operation):
             type=OpenAPIType.OBJECT,
             title="SessionRequest",
             properties={
-                "tenant": _text(64, "The shop; the first configured one by default."),
-                "visitor": _text(
+                "tenant": _name(64, "The shop; the first configured one by default."),
+                "visitor": _name(
                     128, "The site's own name for the visitor, or our id; opens nothing without that visitor's token."
                 ),
                 "profile": Schema(
-                    type=OpenAPIType.OBJECT,
-                    additional_properties=Schema(type=flat),
+                    type=[OpenAPIType.OBJECT, OpenAPIType.NULL],
+                    property_names=Schema(type=OpenAPIType.STRING, pattern=_NO_NUL),
+                    additional_properties=Schema(type=flat, pattern=_NO_NUL),
                     description="What agents get to see: flat, at most 4 KiB.",
                 ),
             },
@@ -99,29 +106,38 @@ class OpenSession(Operation):
         self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=False)
 
 
-@dataclass
-class PostMessage(Operation):
+def post_message(text_chars: int) -> type[Operation]:
     """The operation with its body, which its handler reads by itself."""
+    body = Schema(
+        type=OpenAPIType.OBJECT,
+        title="MessageFrame",
+        properties={
+            "type": Schema(type=OpenAPIType.STRING, const="message"),
+            "client_id": Schema(
+                type=OpenAPIType.STRING,
+                min_length=1,
+                max_length=64,
+                pattern="^[ -~]+$",
+                description="The visitor's own key, which makes a resend idempotent.",
+            ),
+            "text": Schema(
+                type=OpenAPIType.STRING,
+                min_length=1,
+                max_length=text_chars,
+                pattern=_NOT_BLANK,
+                description="In code points; longer ones are refused with 413.",
+            ),
+        },
+        required=["client_id", "text"],
+    )
 
-    def __post_init__(self) -> None:
-        body = Schema(
-            type=OpenAPIType.OBJECT,
-            title="MessageFrame",
-            properties={
-                "type": Schema(type=OpenAPIType.STRING, const="message"),
-                "client_id": Schema(
-                    type=OpenAPIType.STRING,
-                    min_length=1,
-                    max_length=64,
-                    pattern="^[ -~]+$",
-                    description="The visitor's own key, which makes a resend idempotent.",
-                ),
-                "text": Schema(type=OpenAPIType.STRING, min_length=1, description="In code points at most 4000."),
-            },
-            required=["client_id", "text"],
-        )
-        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=True)
-        _set_response(self, "application/json", _POSTED, "On the disk.")
+    @dataclass
+    class PostMessage(Operation):
+        def __post_init__(self) -> None:
+            self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=True)
+            _set_response(self, "application/json", _POSTED, "On the disk.")
+
+    return PostMessage
 
 
 @dataclass

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, get, post
+from litestar import HttpMethod, Litestar, MediaType, Request, get, post, route
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .context import EdgeContext
 
 PROFILE_BYTES = 4_096
+MESSAGES = "/api/chat/messages"
 PAGE, LONGEST_PAGE = 50, 200
 
 
@@ -184,8 +185,13 @@ def _chat(context: EdgeContext) -> list[ControllerRouterHandler]:
     post_bridge = Bridge(routes[b"POST", b"/api/chat/messages"], body_bytes)
     events_bridge = Bridge(routes[b"GET", b"/api/chat/events"], body_bytes)
 
+    @route(MESSAGES, http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False)
+    async def message_methods() -> Response[None]:
+        # Litestar's own would name only the method that was registered first.
+        return Response(None, headers={"allow": "GET, OPTIONS, POST"})
+
     @get(
-        "/api/chat/messages",
+        MESSAGES,
         operation_id="listMessages",
         summary="Read the conversation",
         tags=["chat"],
@@ -211,13 +217,13 @@ def _chat(context: EdgeContext) -> list[ControllerRouterHandler]:
         return await _page(context, identity, before, limit)
 
     @post(
-        "/api/chat/messages",
+        MESSAGES,
         status_code=200,
         operation_id="postMessage",
         summary="Send a message",
         tags=["chat"],
         security=[{"visitor": []}],
-        operation_class=openapi.PostMessage,
+        operation_class=openapi.post_message(context.settings.limits.text_chars),
         responses=openapi.problems(400, 401, 403, 404, 413, 429, 503),
     )
     async def post_message() -> ASGIApp:
@@ -244,7 +250,7 @@ def _chat(context: EdgeContext) -> list[ControllerRouterHandler]:
         """
         return events_bridge
 
-    return [list_messages, post_message, stream_events]
+    return [message_methods, list_messages, post_message, stream_events]
 
 
 async def _page(context: EdgeContext, identity: Identity, before: int | None, limit: int) -> Page:
