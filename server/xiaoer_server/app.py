@@ -25,7 +25,7 @@ from .llm.openai_sdk import OpenAIProvider
 from .llm.provider import Provider
 from .store.articles import Articles
 from .store.conversations import Conversations
-from .store.engine import Store, StoreLocked
+from .store.engine import Store, StoreError
 from .store.tenants import Tenant, Tenants
 from .store.visitors import Visitors
 from .store.words import Words
@@ -50,7 +50,7 @@ async def _serve(settings: Settings) -> None:
     data = Path(settings.server.data)
     try:
         store = await Store.open(data)
-    except StoreLocked as error:
+    except StoreError as error:
         raise StartError(str(error)) from error
     except OSError as error:
         raise StartError(f"data folder {data}: {error.strerror}") from error
