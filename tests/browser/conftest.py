@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from fake_chat_server import FakeServer
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
-from widget_page import NewPage
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from widget_page import PATIENCE, NewPage
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -51,6 +51,8 @@ def require_chromium() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     path = require_chromium()
+    # Patience costs nothing where things go well, and a busy machine is no failure.
+    expect.set_options(timeout=PATIENCE * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -65,7 +67,7 @@ def new_page(browser: Browser) -> NewPage:
     async def make(**options: Any) -> AsyncIterator[Page]:
         options = {"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options}
         context: BrowserContext = await browser.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE * 1000)
         page = await context.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))

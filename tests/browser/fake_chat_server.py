@@ -45,7 +45,7 @@ class Peer:
 
     async def next(self, kind: str, count: int = 1) -> dict[str, Any]:
         """The `count`th frame of a type, once it has come."""
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(20), self.arrived:
             while len(found := [frame for frame in self.frames if frame["type"] == kind]) < count:
                 await self.arrived.wait()
         return found[count - 1]
@@ -96,7 +96,7 @@ class FakeServer:
 
     async def peer(self, count: int = 1) -> Peer:
         """The `count`th socket, once it has been opened and has said `resume`."""
-        async with asyncio.timeout(10), self._came:
+        async with asyncio.timeout(20), self._came:
             while len(self.peers) < count:
                 await self._came.wait()
         peer = self.peers[count - 1]

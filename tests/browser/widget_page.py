@@ -15,6 +15,9 @@ Seen = TypeVar("Seen")
 #: The fixture `new_page`: an open page of a browser context of its own, with the options given.
 NewPage = Callable[..., AbstractAsyncContextManager[Page]]
 
+#: Seconds that anything may take.
+PATIENCE = 20.0
+
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 
 ROWS = """() => [...document.querySelector("xiaoer-chat").shadowRoot.querySelectorAll(".row")].map((row) => [
@@ -35,7 +38,7 @@ async def rows(page: Page) -> list[list[str]]:
 async def eventually(look: Callable[[], Awaitable[Seen]], want: Seen | Callable[[Seen], bool]) -> Seen:
     """Look until it is what we want; the last sight is in the failure."""
     seen: Seen | None = None
-    for _ in range(200):
+    for _ in range(int(PATIENCE / 0.04)):
         seen = await look()
         if want(seen) if callable(want) else seen == want:
             return seen
