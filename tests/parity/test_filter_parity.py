@@ -2,29 +2,28 @@
 
 import unicodedata
 from itertools import pairwise
+from random import Random, getrandbits
 from types import ModuleType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.filter_cases import CASES, LETTERS, NOISES, TEXTS, Case, seen
+from support.filter_cases import CASES, LETTERS, NOISES, Case, make_case, seen
 from xiaoer.pure.characters import Characters, fold_character
 
 
-@given(CASES, TEXTS)
-def test_finds_what_the_oracle_finds(xiaoer: ModuleType, case: Case, text: str) -> None:
-    words, oracle = case.filter(xiaoer), case.oracle()
-    assert seen(words.find_overlapping(text)) == oracle.find_overlapping(text)
-    assert seen(words.find(text)) == oracle.find(text)
-    assert words.contains(text) is bool(oracle.find(text))
-    assert words.replace(text) == oracle.replace(text, "*")
-    assert words.replace(text, "[x]") == oracle.replace(text, "[x]")
+def check_hits(library: ModuleType, case: Case, text: str) -> None:
+    words, oracle = case.filter(library), case.oracle()
+    assert seen(words.find_overlapping(text)) == oracle.find_overlapping(text), (case, text)
+    assert seen(words.find(text)) == oracle.find(text), (case, text)
+    assert words.contains(text) is bool(oracle.find(text)), (case, text)
+    assert words.replace(text) == oracle.replace(text, "*"), (case, text)
+    assert words.replace(text, "[x]") == oracle.replace(text, "[x]"), (case, text)
 
 
-@given(CASES, TEXTS, st.lists(st.integers(0, 32), max_size=5))
-def test_any_cutting_of_a_stream_gives_the_same(xiaoer: ModuleType, case: Case, text: str, cuts: list[int]) -> None:
-    words, oracle = case.filter(xiaoer), case.oracle()
+def check_stream(library: ModuleType, case: Case, text: str, cuts: list[int]) -> None:
+    words, oracle = case.filter(library), case.oracle()
     stream = words.stream()
     borders = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     given_out = ""
@@ -32,13 +31,36 @@ def test_any_cutting_of_a_stream_gives_the_same(xiaoer: ModuleType, case: Case, 
         given_out += stream.feed(text[start:end])
         # What is held back is the longest beginning of a word that may still grow, not one character more.
         so_far = text[:end]
-        settled = [hit.end for hit in oracle.find(so_far) if hit.start < oracle.partial_start(so_far)]
-        assert len(given_out) == max([oracle.partial_start(so_far), *settled])
-    assert given_out + stream.flush() == oracle.replace(text, "*")
+        growing = oracle.partial_start(so_far)
+        settled = [hit.end for hit in oracle.find(so_far) if hit.start < growing]
+        assert len(given_out) == max([growing, *settled]), (case, so_far, cuts)
+    assert given_out + stream.flush() == oracle.replace(text, "*"), (case, text, cuts)
 
 
-@given(CASES, TEXTS)
-def test_every_split_of_a_stream_in_two(native_xiaoer: ModuleType, case: Case, text: str) -> None:
+@given(CASES)
+def test_finds_what_the_oracle_finds(xiaoer: ModuleType, case_and_text: tuple[Case, str]) -> None:
+    check_hits(xiaoer, *case_and_text)
+
+
+@given(CASES, st.lists(st.integers(0, 32), max_size=5))
+def test_any_cutting_of_a_stream_gives_the_same(
+    xiaoer: ModuleType, case_and_text: tuple[Case, str], cuts: list[int]
+) -> None:
+    check_stream(xiaoer, *case_and_text, cuts)
+
+
+def test_many_random_filters(xiaoer: ModuleType) -> None:
+    """The same checks without Hypothesis, which spends most of its time on drawing."""
+    random = Random(getrandbits(64))  # of the run's seed
+    for _ in range(max(800, settings.default.max_examples)):
+        case, text = make_case(random)
+        check_hits(xiaoer, case, text)
+        check_stream(xiaoer, case, text, random.choices(range(20), k=3))
+
+
+@given(CASES)
+def test_every_split_of_a_stream_in_two(native_xiaoer: ModuleType, case_and_text: tuple[Case, str]) -> None:
+    case, text = case_and_text
     words = case.filter(native_xiaoer)
     stream = words.stream("#")
     whole = words.replace(text, "#")
@@ -63,33 +85,32 @@ def test_native_is_pure_on_long_texts(
     assert ours.flush() == theirs.flush()
 
 
-# What follows the third plane is unassigned but for tags and private use; fold 3 goes through all of it.
-PLANES = {0: 0x20000, 1: 0x20000, 2: 0x20000, 3: 0x110000}
+# All that is assigned but ideographs, tags included, and a sample of the rest.
+CHARACTERS = "".join(map(chr, [*range(0x20000), *range(0x20000, 0x110000, 251), *range(0xE0000, 0xE1010)]))
 
 
-@pytest.mark.parametrize("fold", PLANES)
+@pytest.mark.parametrize("fold", range(4))
 def test_characters_are_the_same_for_all_of_unicode(
     native_xiaoer: ModuleType, pure_xiaoer: ModuleType, fold: int
 ) -> None:
     import xiaoer_native
 
-    everything = "".join(map(chr, range(PLANES[fold])))
     pure = Characters(fold)
-    folded, kinds = zip(*(pure[char] for char in everything), strict=True)
-    assert xiaoer_native.fold_text(everything, fold) == "".join(folded)
-    assert xiaoer_native.kinds_of(everything, fold) == bytes(kinds)
+    folded, kinds = zip(*(pure[char] for char in CHARACTERS), strict=True)
+    assert xiaoer_native.fold_text(CHARACTERS, fold) == "".join(folded)
+    assert xiaoer_native.kinds_of(CHARACTERS, fold) == bytes(kinds)
 
 
 def test_folding_twice_changes_nothing() -> None:
-    for code in range(0x20000):
-        folded = fold_character(chr(code), 3)
-        assert fold_character(folded, 3) == folded, hex(code)
+    for char in CHARACTERS:
+        folded = fold_character(char, 3)
+        assert fold_character(folded, 3) == folded, hex(ord(char))
 
 
 def test_noise_is_no_letter_and_no_number() -> None:
     pure = Characters(3)
     # Hangul's invisible fillers count as letters in Unicode; they are what people hide words with.
     fillers = {"\u115f", "\u1160", "\u3164", "\uffa0"}
-    for char in map(chr, range(0x20000)):
+    for char in CHARACTERS:
         if pure[char][1] & 7 and char not in fillers:
             assert unicodedata.category(char)[0] not in "LN", hex(ord(char))
