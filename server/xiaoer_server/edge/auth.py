@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -35,6 +35,13 @@ LONGEST_TOKEN = 1_024
 
 class KeyFileError(ConfigError):
     """The key file is no key, or others may read it."""
+
+
+class Renewal(NamedTuple):
+    """Whose session may go on, and the fingerprint of the site's own name for them."""
+
+    identity: Identity
+    external: str | None
 
 
 class Signer:
@@ -69,8 +76,8 @@ class Signer:
         """
         return cls(secret_key(data, security.secret), security.token_ttl_seconds)
 
-    def issue(self, tenant: str, visitor: str, conversation: str, *, external_id: str | None = None) -> str:
-        """Make a token. `external_id`, the site's own name of the visitor, goes in as a fingerprint only."""
+    def issue(self, tenant: str, visitor: str, conversation: str, *, external: str | None = None) -> str:
+        """Make a token. `external` is the fingerprint of the site's own name for the visitor."""
         claims: dict[str, Any] = {
             "aud": AUDIENCE,
             "tenant": tenant,
@@ -78,8 +85,8 @@ class Signer:
             "conversation": conversation,
             "exp": int(time.time()) + self._ttl,
         }
-        if external_id is not None:
-            claims["ext"] = self._fingerprint(external_id)
+        if external is not None:
+            claims["ext"] = external
         return jwt.encode(claims, self._secret, algorithm="HS256")
 
     def verify(self, token: str) -> Identity:
@@ -101,10 +108,10 @@ class Signer:
             self._verified.popitem(last=False)
         return identity
 
-    def renewable(self, token: str, tenant: str, visitor: str | None) -> Identity | None:
+    def renewable(self, token: str, tenant: str, visitor: str | None) -> Renewal | None:
         """Whom a genuine token speaks for that is valid or over for less than 30 days, else None.
 
-        It must be of this tenant and, where `visitor` is given, of that visitor: by our id or the site's own.
+        It must be of this tenant and, where `visitor` is given, of that visitor: by our id or the site's own name.
         """
         try:
             claims = self._claims(token, grace=RENEWAL_GRACE)
@@ -113,9 +120,10 @@ class Signer:
             return None
         if identity.tenant != tenant:
             return None
-        if visitor is None or visitor == identity.visitor:
-            return identity
-        return identity if claims.get("ext") == self._fingerprint(visitor) else None
+        external = claims.get("ext")
+        if visitor is None or visitor == identity.visitor or external == self.fingerprint(visitor):
+            return Renewal(identity, external)
+        return None
 
     def _claims(self, token: str, *, grace: int) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
@@ -134,7 +142,8 @@ class Signer:
         except (jwt.InvalidTokenError, ValueError) as error:
             raise Unauthorized("The token is not valid.") from error
 
-    def _fingerprint(self, external_id: str) -> str:
+    def fingerprint(self, external_id: str) -> str:
+        """What stands in a token for the site's own name of a visitor, which may be a name or an address."""
         data = external_id.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, digest_size=16, key=self._secret[:64]).hexdigest()
 

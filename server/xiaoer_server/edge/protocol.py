@@ -159,8 +159,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser = None  # type: ignore[assignment]
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        # A client may close its sending half and wait for the answers. A stream has no end to wait for.
-        if self._lingering or not self._turns or self._turns[0].streaming:
+        # A client may close its sending half and wait for the answers. A stream has no end to wait for, TLS no half.
+        if self.scheme == "https" or self._lingering or not self._turns or self._turns[0].streaming:
             return False
         self._deaf = self._leaving = self._half_closed = True
         self._receiving = False
@@ -456,10 +456,9 @@ class HttpProtocol(HttpToolsProtocol):
         return self.heads.encode(self.server_state.default_headers, status, content_type)
 
     def log_access(self, turn: HotTurn) -> None:
-        """A line for the access log, as uvicorn writes it."""
-        target = (turn.path + b"?" + turn.query if turn.query else turn.path).decode("latin-1")
-        method = turn.method.decode("latin-1")
-        self.access_logger.info('%s - "%s %s HTTP/%s" %d', self._peer, method, target, "1.1", turn.status)
+        """A line for the access log, as uvicorn writes it, but without the query: that may hold a token."""
+        method, path = turn.method.decode("latin-1"), turn.path.decode("latin-1")
+        self.access_logger.info('%s - "%s %s HTTP/%s" %d', self._peer, method, path, "1.1", turn.status)
 
     def cors_headers(self, turn: HotTurn) -> tuple[tuple[bytes, bytes], ...]:
         """The headers that let a browser on an allowed site read the answer."""

@@ -29,6 +29,7 @@ from .pages import pages
 if TYPE_CHECKING:
     from ..chat.entries import Entry, Identity
     from ..store.tenants import Tenant
+    from .auth import Renewal
     from .context import EdgeContext
 
 PROFILE_BYTES = 4_096
@@ -130,15 +131,15 @@ def _sessions(context: EdgeContext) -> list[ControllerRouterHandler]:
         context.limits.check_session(client[0] if client else "")
         _check_profile(data)
         known = _known(context, tenant.id, data, request)
-        if known is not None and await context.visitors.conversation_of(tenant.id, known.visitor) is not None:
-            visitor, conversation = known.visitor, known.conversation
-            external_id = data.visitor if data.visitor != visitor else None
+        if known is not None and await context.visitors.conversation_of(tenant.id, known.identity.visitor) is not None:
+            visitor, conversation = known.identity.visitor, known.identity.conversation
+            external = known.external
         else:
-            external_id = data.visitor
+            external = context.signer.fingerprint(data.visitor) if data.visitor is not None else None
             visitor, conversation = await context.visitors.create(
-                tenant.id, external_id=external_id, profile=data.profile
+                tenant.id, external_id=data.visitor, profile=data.profile
             )
-        token = context.signer.issue(tenant.id, visitor, conversation, external_id=external_id)
+        token = context.signer.issue(tenant.id, visitor, conversation, external=external)
         return SessionAnswer(token, visitor, conversation)
 
     return [open_session]
@@ -169,7 +170,7 @@ def _check_profile(data: SessionRequest) -> None:
             raise BadRequest("A text contains a NUL character.", code="invalid_text")
 
 
-def _known(context: EdgeContext, tenant: str, data: SessionRequest, request: Request[Any, Any, Any]) -> Identity | None:
+def _known(context: EdgeContext, tenant: str, data: SessionRequest, request: Request[Any, Any, Any]) -> Renewal | None:
     header = request.headers.get("authorization", "")
     if header[:7].lower() != "bearer ":
         return None

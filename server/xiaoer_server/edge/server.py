@@ -36,6 +36,7 @@ LOGGING: dict[str, Any] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
     "loggers": {
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "uvicorn.access": {"level": "INFO"},
         "xiaoer_server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
     },
 }

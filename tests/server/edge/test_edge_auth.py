@@ -30,7 +30,7 @@ def refusal(signer: Signer, token: str) -> str:
 
 
 def test_token_says_who_it_speaks_for(signer: Signer) -> None:
-    token = signer.issue("demo", "visitor", "conversation", external_id="customer-42")
+    token = signer.issue("demo", "visitor", "conversation", external=signer.fingerprint("customer-42"))
     for _ in range(2):
         identity = signer.verify(token)
         assert (identity.tenant, identity.visitor, identity.conversation) == ("demo", "visitor", "conversation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -240,6 +241,19 @@ async def test_defect_of_a_handler_is_a_500_without_its_cause(start: Start, capl
         incident = problem["detail"].split("incident ")[1].rstrip(").")
         assert incident in caplog.text
         assert (await wire.get("/healthz")).status == 200
+
+
+async def test_access_log(edge: Edge, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with edge.connect() as wire:
+        await wire.get("/healthz?quiet")
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
+    with caplog.at_level(logging.INFO, "uvicorn.access"):
+        async with edge.connect() as wire:
+            await wire.get("/healthz?token=secret")
+            await wire.get("/nothing?other")
+    records = [record for record in caplog.records if record.name == "uvicorn.access"]
+    lines = dict.fromkeys(record.getMessage().partition(" - ")[2] for record in records)
+    assert list(lines) == ['"GET /healthz HTTP/1.1" 200', '"GET /nothing?other HTTP/1.1" 404']
 
 
 # -- streams --------------------------------------------------------------------------------------------------

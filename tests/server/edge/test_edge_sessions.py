@@ -65,6 +65,11 @@ async def test_sites_own_name_continues_only_with_the_token(edge: Edge) -> None:
     # The fresh token still knows the name.
     once_more = (await ask(edge, {"visitor": "customer-42"}, bearer(again["token"]))).json
     assert once_more["visitor"] == first["visitor"]
+    # Nor is it forgotten by a renewal that does not give it, or gives our id.
+    for body in ({}, {"visitor": first["visitor"]}):
+        again = (await ask(edge, body, bearer(again["token"]))).json
+        assert again["visitor"] == first["visitor"]
+    assert (await ask(edge, {"visitor": "customer-42"}, bearer(again["token"]))).json["visitor"] == first["visitor"]
     # Somebody else logged in on the same browser.
     other = (await ask(edge, {"visitor": "customer-43"}, bearer(first["token"]))).json
     assert other["visitor"] != first["visitor"]
