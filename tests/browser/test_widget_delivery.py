@@ -93,6 +93,20 @@ async def test_after_a_crash_the_whole_text_replaces_the_part(new_page: NewPage,
         await expect(part(page, ".note")).to_have_text("This answer was cut short. You can ask again.")
 
 
+async def test_a_whole_answer_without_its_end_is_resumed_at_its_length(new_page: NewPage, fake: FakeServer) -> None:
+    async with new_page() as page:
+        await page.goto(fake.url)
+        peer = await fake.peer()
+        await peer.message(1, "assistant", "🍵🍵 tea", html="<p>🍵🍵 tea</p>")
+        await rows_become(page, ("assistant", "🍵🍵 tea"))
+        peer.cut()
+        peer = await fake.peer(2)
+        assert peer.frames[0] == {"type": "resume", "after": 1, "offset": 6}
+        await peer.send("done", seq=1, finish_reason="stop", sources=[{"title": "Tea", "url": "/help/demo/tea"}])
+        await expect(part(page, ".sources a")).to_have_text("Tea")
+        await rows_become(page, ("assistant", "🍵🍵 tea"))
+
+
 async def test_messages_without_an_ack_are_sent_again_under_their_id(new_page: NewPage, fake: FakeServer) -> None:
     async with new_page() as page:
         await page.goto(fake.url)
