@@ -63,7 +63,7 @@ lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml xiaoer_native xiaoer._queue xiaoer._sse
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist native/stubtest-allowlist.txt xiaoer_native xiaoer._queue xiaoer._sse
 	cd native && cargo fmt --all --check
 	cd native && PYO3_PYTHON=$(BIN)/python cargo clippy --workspace --all-targets --locked -- -D warnings
 
