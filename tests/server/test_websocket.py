@@ -176,6 +176,27 @@ async def test_speaking_before_the_handshake_is_answered_is_refused() -> None:
 
 
 @on_uvloop
+async def test_shutdown_while_a_conversation_is_loaded() -> None:
+    loaded = asyncio.Event()
+    async with serve_edge() as edge:
+        edge.log.cold = True
+
+        async def open_slowly(tenant: str, conversation: str) -> Any:
+            await loaded.wait()
+            return edge.conversation
+
+        edge.log.open = open_slowly  # type: ignore[method-assign]
+        opening = asyncio.create_task(edge.connect().__aenter__())
+        await until(lambda: edge.context.limits._sockets)
+        asyncio.get_running_loop().call_later(0.05, loaded.set)
+    with pytest.raises(InvalidStatus) as caught:
+        await opening
+    assert caught.value.response.status_code == 500
+    assert not edge.context.limits._sockets
+    assert not edge.context.sessions
+
+
+@on_uvloop
 async def test_other_paths_and_broken_handshakes() -> None:
     async with serve_edge() as edge:
         for path in ("/nowhere", "/echo", "/api/chat/ws/"):
@@ -435,6 +456,21 @@ async def test_a_slow_reader_is_sent_away_others_are_not_and_nothing_is_lost() -
             assert (rest["type"], rest["offset"]) == ("delta", position[1])
             assert position[1] + len(rest["text"]) == live.length
             assert (await hear(socket))["type"] == "done"
+
+
+@on_uvloop
+async def test_who_does_not_read_is_not_read_from() -> None:
+    """Else every ping of such a peer would put a pong into our memory."""
+    async with serve_edge() as edge, edge.connect() as socket:
+        await silence(socket)
+        (session,) = edge.context.sessions
+        protocol = session._outlet._socket  # type: ignore[attr-defined]
+        protocol.pause_writing()
+        await say(socket, type="ping")
+        with pytest.raises(TimeoutError):
+            await hear(socket, 0.1)
+        protocol.resume_writing()
+        assert await hear(socket) == {"type": "pong"}
 
 
 @on_uvloop

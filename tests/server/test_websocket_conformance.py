@@ -10,7 +10,7 @@ from support.delivery import on_uvloop, serve_edge
 @on_uvloop
 async def test_autobahn_sections_1_to_7_and_10() -> None:
     """No failure; that a close takes its time is informational."""
-    async with serve_edge(echo_route=True, body_bytes=1_000_000) as edge:
+    async with serve_edge(echo_route=True) as edge:
         # Raises on what is worse than informational.
         results = await kosoku.run_fuzzingclient(
             f"ws://127.0.0.1:{edge.port}/echo",

@@ -170,13 +170,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             conversation = await open_conversation(self.context, identity)
         except BaseException as error:
             self.context.limits.close_socket(address)
-            if not self.disconnected:
+            if not self.transport.is_closing():
                 refusal = error if isinstance(error, ServerError) else problem.unexpected(error)
                 self._refuse(refusal)
             if not isinstance(error, Exception):
                 raise
             return
-        if self.disconnected:
+        if self.transport.is_closing():
+            # The peer is gone, or we are going down.
             self.context.limits.close_socket(address)
             return
         self._accept(request, response, ChatSocket(self, conversation, identity, address, render=render))
