@@ -49,11 +49,11 @@ BACKOFF = (0.1, 0.4)
 TYPING_PACE, TYPING_STEP = 800, 8
 
 BLOCKED = {
-    "zh": "这条消息含有不能处理的内容,没有转给客服。请换个说法再试。",
+    "zh": "这条消息含有不能处理的内容，没有转给客服。请换个说法再试。",
     "en": "This message contains something we can't handle and was not passed on. Please put it another way.",
 }
 BUSY = {
-    "zh": "现在咨询的人很多,请稍后再问一次。",
+    "zh": "现在咨询的人很多，请稍后再问一次。",
     "en": "Very many people are asking right now. Please ask again in a moment.",
 }
 
