@@ -46,7 +46,8 @@ async def refused(edge: Edge) -> bool:
     try:
         async with edge.connect():
             return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
+        # Reset: it was in the backlog when the listener closed.
         return True
 
 
