@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..chat.conversation import Conversation
     from .websocket import WebSocketProtocol
 
-#: A client that resumes says so in its first frame, within this many seconds; later the tail is delivered.
+#: A client that resumes says so in its first frame, within this many seconds; else the tail is delivered first.
 RESUME_SECONDS = 0.25
 
 #: More bad frames than this within BAD_SECONDS close the socket.
@@ -96,11 +96,8 @@ class ChatSocket:
             case wire.PingFrame():
                 self._socket.send_frame(_PONG)
             case wire.ResumeFrame():
-                if fresh:
-                    self._session.resume(frame.after, frame.offset)
-                else:
-                    message = "`resume` is the first frame or none."
-                    self._refuse(BadRequest(message, code="invalid_frame"), None)
+                # Later than first it sets the cursor back or forth: what lies behind it comes again.
+                self._session.resume(frame.after, frame.offset)
 
     def _post(self, frame: wire.PostFrame) -> None:
         context = self._socket.context
