@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
 from pathlib import Path
 
 import uvloop
@@ -32,6 +34,14 @@ from .store.words import Words
 
 log = logging.getLogger(__name__)
 
+#: The thread that commits needs the interpreter a dozen times a group, and waits this long each time while the loop
+#: is busy; at Python's 5 ms the wait, not the disk, set the pace.
+SWITCH_SECONDS = 0.0005
+
+#: Objects that were made and not freed before the collector looks at the youngest; then how many such runs before
+#: it looks at the older ones.
+COLLECTOR_THRESHOLDS = (50_000, 20, 50)
+
 
 class StartError(Exception):
     """The server cannot start. The message is one line that says why and what to do."""
@@ -43,6 +53,7 @@ def serve(settings: Settings) -> None:
     Raises:
         StartError: the data folder is in use or cannot be used, a key is not safe, or the port is taken.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     uvloop.run(_serve(settings))
 
 
@@ -91,6 +102,7 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     await pipeline.start()
     for tenant, conversation in unanswered:
         pipeline.resume(await conversations.open(tenant, conversation))
+    _calm_collector()
     try:
         app = build_app(context, handlers=help_pages(Articles(store), tenants, markdown.render))
         await edge_server.build(app, context).serve()
@@ -98,6 +110,17 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
         await pipeline.drain(0)
         if provider is not None:
             await provider.close()
+
+
+def _calm_collector() -> None:
+    """Keep the garbage collector from pausing the loop.
+
+    What the start has made stays, so no run looks at it again. Nearly all that a message makes is freed by
+    reference counts; at the default of a run every 700 objects, a fifth of the loop's time went into finding nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 async def _tenants(settings: Settings, store: Store) -> dict[str, Tenant]:

@@ -1,4 +1,8 @@
-"""The log's vocabulary: entries, the pieces of a growing answer, and who is asking."""
+"""The log's vocabulary: entries, the pieces of a growing answer, and who is asking.
+
+None of the structs can be part of a reference cycle, so the garbage collector need not know them (`gc=False`):
+hundreds of thousands of entries in memory would make each of its full runs a pause that visitors feel.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +23,21 @@ class Identity(msgspec.Struct, frozen=True):
     expires: int
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+class Source(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where an answer comes from: an article's title and the path it is read at."""
 
     title: str
     url: str
 
 
-class Flags(msgspec.Struct, frozen=True, omit_defaults=True):
+class Flags(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the word filter did to a message: the strictest action and the words it hit."""
 
     action: Literal["mask", "block"]
     words: list[str]
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """One entry of a conversation's log.
 
     `seq` counts from 1 without gaps. `at` is UTC in milliseconds since the epoch. `client_id` is the visitor's
