@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 import msgspec
 
@@ -18,6 +19,7 @@ from xiaoer.errors import XiaoerError
 from ..config import ModelSettings
 from .provider import ChatMessage, ModelError
 from .stall import StallGuard
+from .transport import DELIVER, UpstreamTransport
 
 if TYPE_CHECKING:
     import openai
@@ -41,7 +43,7 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
 class OpenAIProvider:
-    """Chat completions over the `openai` SDK with aiohttp under it.
+    """Chat completions over the `openai` SDK, with raw connections under it, or aiohttp where there is a proxy.
 
     Redirects are not followed. The SDK's own retries are off: the caller decides, since only it knows whether the
     visitor has seen a token. A model that rejects `temperature` or `max_tokens` is asked again without it, once,
@@ -66,16 +68,25 @@ class OpenAIProvider:
         import openai
 
         settings = self._settings
+        timeout = httpx2.Timeout(None, connect=settings.connect_seconds)
+        if getproxies():
+            # The environment names proxies, which raw connections do not speak to.
+            limits = httpx2.Limits(max_connections=settings.connections)
+            client = openai.DefaultAioHttpClient(follow_redirects=False, timeout=timeout, limits=limits)
+        else:
+            client = httpx2.AsyncClient(
+                transport=UpstreamTransport(limit=settings.connections, connect_seconds=settings.connect_seconds),
+                follow_redirects=False,
+                timeout=timeout,
+                # Compressing a stream of tokens only holds them back.
+                headers={"Accept-Encoding": "identity"},
+            )
         self._client = openai.AsyncOpenAI(
             api_key=settings.api_key or "none",
             base_url=settings.base_url or None,
             max_retries=0,
-            timeout=httpx2.Timeout(None, connect=settings.connect_seconds),
-            http_client=openai.DefaultAioHttpClient(
-                follow_redirects=False,
-                timeout=httpx2.Timeout(None, connect=settings.connect_seconds),
-                limits=httpx2.Limits(max_connections=settings.connections),
-            ),
+            timeout=timeout,
+            http_client=client,
         )
 
     async def close(self) -> None:
@@ -131,29 +142,51 @@ class OpenAIProvider:
         return True
 
 
-async def _relay(response: Any, on_text: Callable[[str], None], guard: StallGuard) -> str:
-    """Read the event stream to its end; only a finish reason makes it whole."""
-    decoder = SSEDecoder()
-    finish: str | None = None
-    try:
-        async for block in response.iter_bytes():
-            guard.touch()
-            for event in decoder.feed(block):
+class _Events:
+    """Turns the bytes of an event stream into calls of `on_text`, and remembers the finish reason."""
+
+    __slots__ = ("_feed", "_guard", "_on_text", "finish_reason")
+
+    def __init__(self, on_text: Callable[[str], None], guard: StallGuard) -> None:
+        self._feed = SSEDecoder().feed
+        self._on_text = on_text
+        self._guard = guard
+        self.finish_reason: str | None = None
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes; raises ModelError where they are no answer."""
+        self._guard.touch()
+        try:
+            for event in self._feed(block):
                 data = event.data
                 if data == b"[DONE]":
                     continue
                 text = chat_delta(data)
                 if text:
-                    on_text(text)
+                    self._on_text(text)
                 if text is None or _FINISHED[0] in data or _FINISHED[1] in data:
-                    finish = _inspect(data) or finish
-    except (XiaoerError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError("malformed", f"the upstream sent an unreadable event: {error}", retryable=True) from error
-    except (OSError, _transport_errors()) as error:
+                    self.finish_reason = _inspect(data) or self.finish_reason
+        except (XiaoerError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ModelError("malformed", "the upstream sent an unreadable event", retryable=True) from error
+
+
+async def _relay(response: Any, on_text: Callable[[str], None], guard: StallGuard) -> str:
+    """Read the event stream to its end; only a finish reason makes it whole."""
+    import httpx2
+
+    events = _Events(on_text, guard)
+    deliver = response.http_response.extensions.get(DELIVER)
+    try:
+        if deliver is not None:
+            await deliver(events.feed)
+        else:
+            async for block in response.iter_bytes():
+                events.feed(block)
+    except (OSError, httpx2.HTTPError) as error:
         raise ModelError("truncated", "the upstream broke off", retryable=True) from error
-    if finish is None:
+    if events.finish_reason is None:
         raise ModelError("truncated", "the upstream ended without a finish reason", retryable=True)
-    return finish
+    return events.finish_reason
 
 
 def _inspect(data: bytes) -> str | None:
@@ -162,12 +195,6 @@ def _inspect(data: bytes) -> str | None:
     if chunk.error is not None and bytes(chunk.error) != b"null":
         raise ModelError("unavailable", "the upstream reported an error inside the stream", retryable=True)
     return chunk.choices[0].finish_reason if chunk.choices else None
-
-
-def _transport_errors() -> type[Exception]:
-    import httpx2
-
-    return httpx2.HTTPError
 
 
 def _status_error(error: openai.APIStatusError) -> ModelError:
