@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from . import migrations
@@ -27,6 +28,9 @@ CHECKPOINT_PAGES = 4000
 
 BUSY_MILLISECONDS = 5000
 
+#: Writes a number in the database's header that nothing reads.
+PROBE = text("PRAGMA user_version = 1")
+
 
 class StoreError(Exception):
     """The store cannot be opened. The message is one line for the operator."""
@@ -40,6 +44,10 @@ class StoreTooNew(StoreError):
     """A newer version of the program wrote this database."""
 
 
+class StoreDamaged(StoreError):
+    """SQLite cannot read the database."""
+
+
 class Store:
     """The database of one process.
 
@@ -50,7 +58,7 @@ class Store:
     def __init__(self, folder: Path, lock: int, writing: Engine, connection: Connection) -> None:
         self.folder = folder
         self.engine = _readers(folder / DATABASE)
-        self.writer = GroupWriter(connection)
+        self.writer = GroupWriter(connection, PROBE)
         self._lock = lock
         self._writing = writing
         self._connection = connection
@@ -66,6 +74,7 @@ class Store:
         Raises:
             StoreLocked: another process has it open.
             StoreTooNew: the database is of a newer version.
+            StoreDamaged: the database cannot be read.
             OSError: the folder cannot be made or written.
         """
         return cls(data_dir, *await asyncio.to_thread(_open, data_dir))
@@ -104,6 +113,12 @@ def _open(folder: Path) -> tuple[int, Engine, Connection]:
             connection.close()
             writing.dispose()
             raise
+    except DatabaseError as error:
+        os.close(lock)
+        raise StoreDamaged(
+            f"data folder {folder}: {DATABASE} cannot be opened: {error.orig}; "
+            "put a backup in its place or choose another folder with --data"
+        ) from error
     except BaseException:
         os.close(lock)
         raise

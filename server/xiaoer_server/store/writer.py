@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Executable
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from .prepared import Prepared
 
@@ -26,6 +26,9 @@ Done = Callable[[Exception | None], None]
 
 #: A group closes at this many operations, or this many seconds after its first one.
 GROUP_SIZE, GROUP_SECONDS = 500, 0.005
+
+#: After a failed group the store is tried this often, in seconds, until something can be committed again.
+PROBE_SECONDS = 1.0
 
 
 class Operation(NamedTuple):
@@ -51,10 +54,15 @@ class GroupWriter:
 
     Args:
         connection: Used by the writer's thread only, from now until `close` has returned.
+        probe: A statement that writes and changes nothing; finds out whether a store that failed works again.
+            Without one that is left to the next who writes.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, probe: Executable | None = None) -> None:
         self._connection = connection
+        self._probe = probe
+        self._failing = False
+        self._next_probe: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._gathering: list[Operation] = []
         self._waiting: deque[list[Operation]] = deque()
@@ -113,6 +121,11 @@ class GroupWriter:
         self._add(Operation(list(steps), done, None))
         await future
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last group could not be committed. Ends by itself once the store takes something again."""
+        return self._failing
+
     async def drain(self) -> None:
         """Return once everything submitted so far, and what its callbacks submit, is durable or has failed."""
         while not self._idle.is_set():
@@ -168,8 +181,11 @@ class GroupWriter:
     def _finished(self, group: list[Operation], error: Exception | None, refused: dict[int, Exception]) -> None:
         """The thread is through with a group: start the next one, then tell."""
         self._busy = False
+        self._failing = error is not None
         failed: list[tuple[Operation, Exception]] = []
         if error is not None:
+            if self._next_probe is None:
+                self._next_probe = self._loop.call_later(PROBE_SECONDS, self._try_again)
             self._close_group()
             failed = [(operation, error) for other in self._waiting for operation in other]
             self._waiting.clear()
@@ -182,6 +198,13 @@ class GroupWriter:
             self._tell(operation, why)
         if not (self._busy or self._waiting or self._gathering):
             self._idle.set()
+
+    def _try_again(self) -> None:
+        self._next_probe = None
+        if self._probe is None:
+            self._failing = False
+        elif self._failing and not self._closed and self._idle.is_set():
+            self.submit(self._probe, {}, lambda _error: None)
 
     def _tell(self, operation: Operation, error: Exception | None) -> None:
         try:
@@ -275,4 +298,9 @@ class GroupWriter:
 
 def _concerns_all(error: Exception) -> bool:
     """Whether the database itself is in trouble, rather than one operation wrong."""
-    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    # SQLite says DatabaseError itself, none of its kinds, of a file that is damaged.
+    return (
+        isinstance(error, OperationalError)
+        or type(error) is DatabaseError
+        or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    )

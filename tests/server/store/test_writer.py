@@ -1,6 +1,7 @@
 """The group writer on a real database."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -187,6 +188,29 @@ async def test_a_full_disk_fails_the_group_and_what_waits_then_the_writer_goes_o
     connection.rollback()
     await store.writer.run(INSERT, row("next"))
     assert await names(store) == ["first", "next"]
+
+
+async def test_it_finds_out_by_itself_that_the_store_works_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch, groups: list[int]
+) -> None:
+    monkeypatch.setattr(writer_module, "PROBE_SECONDS", 0.01)
+    holder = sqlite3.connect(store.folder / "xiaoer.db", isolation_level=None)
+    store._connection.exec_driver_sql("PRAGMA busy_timeout = 1")
+    store._connection.rollback()
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError):
+        await store.writer.run(INSERT, row("a"))
+    assert store.writer.failing
+    await asyncio.sleep(0.1)
+    assert store.writer.failing
+    assert 2 < len(groups) < 15
+    holder.rollback()
+    holder.close()
+    async with asyncio.timeout(5):
+        while store.writer.failing:
+            await asyncio.sleep(0.01)
+    await store.writer.run(INSERT, row("b"))
+    assert await names(store) == ["b"]
 
 
 async def test_a_receiver_that_fails_harms_nobody(store: Store, caplog: pytest.LogCaptureFixture) -> None:
