@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import sys
 from pathlib import Path
 
 import uvloop
+from sqlalchemy.exc import DBAPIError
 
 from xiaoer import Word, WordFilter
 
@@ -22,7 +24,9 @@ from .edge.auth import KeyFileError, Signer
 from .edge.context import EdgeContext
 from .edge.help_pages import help_pages
 from .edge.limits import Limits
+from .edge.listen import why_not
 from .edge.rest import build_app
+from .errors import Unavailable
 from .llm.openai_sdk import OpenAIProvider
 from .llm.provider import Provider
 from .store.articles import Articles
@@ -58,7 +62,9 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    data = Path(settings.server.data)
+    host, port, data = settings.server.host, settings.server.port, Path(settings.server.data)
+    if (why := why_not(host, port)) is not None:
+        raise StartError(f"address {host}:{port}: {why}; stop what listens there or choose another with --port")
     try:
         store = await Store.open(data)
     except StoreError as error:
@@ -67,6 +73,8 @@ async def _serve(settings: Settings) -> None:
         raise StartError(f"data folder {data}: {error.strerror}") from error
     try:
         await _with_store(settings, store, data)
+    except DBAPIError as error:
+        raise StartError(f"data folder {data}: the database cannot be used: {error.orig}") from error
     finally:
         await store.close()
 
@@ -96,12 +104,13 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
         signer=signer,
         limits=Limits(settings.limits),
         render=markdown.render,
+        ready=functools.partial(_check_store, store),
         mark_read=Conversations(store).mark_read,
     )
     unanswered = await conversations.recover()
     await pipeline.start()
     for tenant, conversation in unanswered:
-        pipeline.resume(await conversations.open(tenant, conversation))
+        pipeline.resume(tenant, conversation)
     _calm_collector()
     try:
         app = build_app(context, handlers=help_pages(Articles(store), tenants, markdown.render))
@@ -110,6 +119,11 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
         await pipeline.drain(0)
         if provider is not None:
             await provider.close()
+
+
+def _check_store(store: Store) -> None:
+    if store.writer.failing:
+        raise Unavailable("The store cannot write.", code="store_unavailable", retry_after=1)
 
 
 def _calm_collector() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import msgspec
 from xiaoer import build_info
 
 from .config import Settings
+from .edge.listen import why_not
 
 #: Descriptors a busy help desk needs: one a visitor, and some.
 WANTED_DESCRIPTORS = 8_192
@@ -89,15 +89,10 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 def _port(settings: Settings) -> Iterator[Finding]:
     host, port = settings.server.host, settings.server.port
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-        free, why = True, ""
-    except OSError as error:
-        free, why = False, error.strerror or str(error)
-    yield Finding(free, f"address {host}:{port}", f"{why}. Is a server running already? Choose another with --port.")
+    why = why_not(host, port)
+    yield Finding(
+        why is None, f"address {host}:{port}", f"{why}. Is a server running already? Choose another with --port."
+    )
 
 
 def _descriptors(_: Settings) -> Iterator[Finding]:

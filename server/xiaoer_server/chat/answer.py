@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from xiaoer import WordFilter
 
+from ..ops import metrics
 from .conversation import Conversation
 from .entries import Entry, Source
 from .live import LiveAnswer
@@ -19,7 +21,7 @@ class AnswerSink:
     Opening waits for the disk; what comes meanwhile is kept here. After that a piece goes straight through.
     """
 
-    __slots__ = ("_conversation", "_filter", "_held", "_live", "_log", "_opening", "answered_by", "covers")
+    __slots__ = ("_conversation", "_filter", "_held", "_live", "_log", "_opening", "answered_by", "asked_at", "covers")
 
     def __init__(self, log: ConversationLog, conversation: Conversation, words: WordFilter) -> None:
         self._log = log
@@ -29,12 +31,18 @@ class AnswerSink:
         self._live: LiveAnswer | None = None
         self._opening: asyncio.Task[LiveAnswer] | None = None
         self.answered_by = ""
+        self.asked_at = time.monotonic()
         self.covers = 0  # seq of the last message that it answers
 
     @property
     def started(self) -> bool:
         """Whether anything of the answer is, or is about to be, in the log."""
         return self._opening is not None
+
+    @property
+    def visible(self) -> bool:
+        """Whether the answer's entry is in the log."""
+        return self._live is not None
 
     def reset(self, words: WordFilter) -> None:
         """Begin again with another answerer; only before the answer has started."""
@@ -47,14 +55,20 @@ class AnswerSink:
 
     async def finish(self, finish_reason: str, sources: list[Source] | None = None) -> Entry:
         """End the answer as whole; returns once that is durable."""
-        live = await self._end()
+        self._pass_on(self._filter.flush())
+        if self._opening is None:
+            self._begin()
+        live = await self._opened()
         return await live.finish(finish_reason, sources)
 
     async def interrupt(self, finish_reason: str) -> Entry | None:
-        """End the answer as interrupted, with the text as far as it came; None if it had not started."""
+        """End the answer as interrupted, with the text as far as it came; None if it had not started.
+
+        What the filter holds back is dropped: it may be the beginning of a word whose end did not come.
+        """
         if not self.started:
             return None
-        live = await self._end()
+        live = await self._opened()
         return await live.interrupt(finish_reason)
 
     def _pass_on(self, passed: str) -> None:
@@ -65,7 +79,11 @@ class AnswerSink:
             return
         self._held.append(passed)
         if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
+            self._begin()
+
+    def _begin(self) -> None:
+        metrics.FIRST_TOKEN.observe(time.monotonic() - self.asked_at)
+        self._opening = asyncio.ensure_future(self._open())
 
     async def _open(self) -> LiveAnswer:
         live = await self._log.begin_answer(self._conversation, self.answered_by)
@@ -75,8 +93,6 @@ class AnswerSink:
         self._held.clear()
         return live
 
-    async def _end(self) -> LiveAnswer:
-        self._pass_on(self._filter.flush())
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
+    async def _opened(self) -> LiveAnswer:
+        assert self._opening is not None
         return await asyncio.shield(self._opening)

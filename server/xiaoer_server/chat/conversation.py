@@ -35,7 +35,6 @@ class Conversation:
         durable: The highest seq that is durable, with all before it; only these entries are visible.
         last_seq: The highest seq that was given away.
         live: The answer that grows right now, its entry being visible already.
-        scratch: Whatever the pipeline keeps here.
     """
 
     __slots__ = (
@@ -51,7 +50,6 @@ class Conversation:
         "last_seq",
         "live",
         "pending",
-        "scratch",
         "tenant",
         "visitor",
     )
@@ -70,7 +68,6 @@ class Conversation:
         self.visitor = visitor
         self.durable = self.last_seq = tail[-1].seq if tail else 0
         self.live: LiveAnswer | None = None
-        self.scratch: object | None = None
         self.client_ids: dict[str, int] = {}
         self.pending: dict[int, object] = {}  # by seq, for the log
         self.failed: ServerError | None = None  # set once the log has dropped it

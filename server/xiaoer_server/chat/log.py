@@ -65,6 +65,11 @@ class ConversationLog:
         self._live: dict[Key, LiveAnswer] = {}
         self._loading: dict[Key, asyncio.Task[Conversation]] = {}
 
+    @property
+    def writable(self) -> bool:
+        """False while the store is known not to take anything."""
+        return not self._writer.failing
+
     async def recover(self) -> list[tuple[str, str]]:
         """Set right what the last process left behind; to be called once, before anything else.
 

@@ -56,12 +56,25 @@ BUSY = {
     "zh": "现在咨询的人很多，请稍后再问一次。",
     "en": "Very many people are asking right now. Please ask again in a moment.",
 }
+FAILED = {
+    "zh": "刚才没能答复您，请再问一次。",
+    "en": "Something went wrong and there is no answer. Please ask again.",
+}
+
+#: An answer that could not be stored is tried again after so many seconds, so many times; while the store is known
+#: not to write it is not even asked for.
+STORE_RETRY_SECONDS, STORE_RETRIES = 2.0, 3
+
+Key = tuple[str, str]
 
 
 class Turn:
-    """What the pipeline knows of one conversation while messages of it are unanswered."""
+    """What the pipeline knows of one conversation while messages of it are unanswered.
 
-    __slots__ = ("again", "burst", "covered", "sink", "state", "task")
+    It outlives the conversation's object, which the log drops after a failed commit and may load anew.
+    """
+
+    __slots__ = ("again", "burst", "covered", "losses", "sink", "state", "task")
 
     def __init__(self, burst: Burst) -> None:
         self.burst = burst
@@ -70,6 +83,7 @@ class Turn:
         self.sink: AnswerSink | None = None
         self.again = False
         self.covered = 0  # up to this seq messages are answered; 0: up to the newest answer
+        self.losses = 0  # answers in a row that could not be stored
 
 
 class Pipeline:
@@ -96,7 +110,8 @@ class Pipeline:
         self._words = words
         self._shops = shops
         self._provider = provider
-        self._queue: PriorityQueue[Conversation] = PriorityQueue(2, settings.answer.max_waiting)
+        self._queue: PriorityQueue[Key] = PriorityQueue(2, settings.answer.max_waiting)
+        self._turns: dict[Key, Turn] = {}
         self._slots = asyncio.Semaphore(settings.answer.concurrency)
         self._loop = asyncio.get_running_loop()
         self._dispatcher: asyncio.Task[None] | None = None
@@ -135,12 +150,13 @@ class Pipeline:
 
         self._log.append(conversation, "visitor", stored, durable, client_id=client_id, flags=flags)
 
-    def resume(self, conversation: Conversation) -> None:
-        """Answer a message that a restart left unanswered."""
-        self._enqueue(conversation)
+    def resume(self, tenant: str, conversation: str) -> None:
+        """Answer a message that a restart left unanswered. Does nothing for a tenant that is no more."""
+        if tenant in self._words:
+            self._enqueue((tenant, conversation))
 
     def _asked(self, conversation: Conversation) -> None:
-        turn = self._turn(conversation)
+        turn = self._turn((conversation.tenant, conversation.id))
         if turn.state == "answering":
             if turn.sink is not None and turn.sink.started:
                 turn.again = True
@@ -152,13 +168,13 @@ class Pipeline:
         if turn.state == "idle":
             turn.burst.touch()
 
-    def _turn(self, conversation: Conversation) -> Turn:
-        turn = conversation.scratch
-        if not isinstance(turn, Turn):
+    def _turn(self, key: Key) -> Turn:
+        turn = self._turns.get(key)
+        if turn is None:
             answer = self._settings.answer
-            turn = conversation.scratch = Turn(
+            turn = self._turns[key] = Turn(
                 Burst(
-                    lambda: self._enqueue(conversation),
+                    functools.partial(self._enqueue, key),
                     gap=answer.burst_ms / 1000,
                     longest=answer.burst_max_ms / 1000,
                     loop=self._loop,
@@ -166,15 +182,25 @@ class Pipeline:
             )
         return turn
 
-    def _enqueue(self, conversation: Conversation) -> None:
-        lane = URGENT if conversation.watched else BACKGROUND
+    def _enqueue(self, key: Key) -> None:
+        turn = self._turn(key)
+        if turn.state != "idle":
+            return
+        conversation = self._log.cached(*key)
+        lane = URGENT if conversation is not None and conversation.watched else BACKGROUND
         try:
-            self._queue.put_nowait(conversation, lane, conversation.tenant)
+            self._queue.put_nowait(key, lane, key[0])
         except asyncio.QueueFull:
-            text = BUSY[language_of(_joined(self._question(conversation)[0]))]
-            self._log.append(conversation, "system", text, _ignore)
+            if conversation is not None:
+                self._tell(conversation, BUSY)
+            del self._turns[key]
         else:
-            self._turn(conversation).state = "queued"
+            turn.state = "queued"
+
+    def _tell(self, conversation: Conversation, notice: Mapping[str, str]) -> None:
+        """Tell the visitor what became of the unanswered messages, in their language."""
+        text = notice[language_of(_joined(self._question(conversation)[0]))]
+        self._log.append(conversation, "system", text, _ignore)
 
     # -- out --------------------------------------------------------------------------------------------------
 
@@ -202,10 +228,10 @@ class Pipeline:
     async def _dispatch(self) -> None:
         while True:
             await self._slots.acquire()
-            conversation = await self._queue.get()
-            turn = self._turn(conversation)
+            key = await self._queue.get()
+            turn = self._turn(key)
             turn.state = "answering"
-            turn.task = task = self._loop.create_task(self._answer(conversation, turn))
+            turn.task = task = self._loop.create_task(self._answer(key, turn))
             self._answers.add(task)
             task.add_done_callback(self._answered)
 
@@ -213,35 +239,68 @@ class Pipeline:
         self._slots.release()
         self._answers.discard(task)
 
-    async def _answer(self, conversation: Conversation, turn: Turn) -> None:
+    async def _answer(self, key: Key, turn: Turn) -> None:
         me = turn.task
-        words = self._words[conversation.tenant]
-        turn.sink = sink = AnswerSink(self._log, conversation, words)
+        words = self._words[key[0]]
         turn.again = False
+        sink: AnswerSink | None = None
+        lost = False
         try:
+            conversation = await self._log.open(*key)
+            turn.sink = sink = AnswerSink(self._log, conversation, words)
             await self._bring_out(conversation, turn.covered, sink, words)
         except asyncio.CancelledError:
             # A newer message came before the answer had started, or the server is going down.
-            await sink.interrupt("restart")
-            metrics.ANSWERS.labels(sink.answered_by or "none", "cancelled").inc()
+            await self._interrupt(sink, "restart", "cancelled")
         except ServerError as error:
             # The disk does not take the answer; the log has told the visitor to come back.
             log.error("an answer could not be stored: %s", error)
-            metrics.ANSWERS.labels(sink.answered_by, "lost").inc()
+            _count(sink, "lost")
+            lost = True
         except Exception:
             log.exception("answering failed")
-            await sink.interrupt("internal_error")
-            metrics.ANSWERS.labels(sink.answered_by or "none", "error").inc()
+            await self._interrupt(sink, "internal_error", "error")
+            if sink is not None and not sink.visible:
+                self._tell(conversation, FAILED)
         finally:
-            if sink.started:
+            if sink is not None and sink.visible:
                 turn.covered = sink.covers
             if turn.task is me:
-                turn.task = turn.sink = None
-                turn.state = "idle"
-                if turn.again and not self._draining:
-                    turn.burst.touch()
-                elif not turn.burst.waiting:
-                    conversation.scratch = None
+                self._settle(key, turn, lost=lost and not (sink is not None and sink.visible))
+
+    async def _interrupt(self, sink: AnswerSink | None, finish_reason: str, outcome: str) -> None:
+        """End what there is of an answer."""
+        _count(sink, outcome)
+        if sink is not None:
+            try:
+                await sink.interrupt(finish_reason)
+            except ServerError as error:
+                log.error("an answer could not be stored: %s", error)
+            except Exception:
+                log.exception("an answer could not be ended")
+
+    def _settle(self, key: Key, turn: Turn, *, lost: bool) -> None:
+        """An answer has ended: see whether there is another one to give."""
+        turn.task = turn.sink = None
+        turn.state = "idle"
+        turn.losses = turn.losses + 1 if lost else 0
+        if self._draining:
+            self._turns.pop(key, None)
+        elif turn.again:
+            turn.burst.touch()
+        elif lost and turn.losses <= STORE_RETRIES:
+            self._loop.call_later(STORE_RETRY_SECONDS, self._retry, key)
+        elif not turn.burst.waiting:
+            self._turns.pop(key, None)
+
+    def _retry(self, key: Key) -> None:
+        """The store may take the answer by now."""
+        if self._draining:
+            return
+        if self._log.writable:
+            self._enqueue(key)
+        else:
+            self._loop.call_later(STORE_RETRY_SECONDS, self._retry, key)
 
     async def _bring_out(self, conversation: Conversation, covered: int, sink: AnswerSink, words: WordFilter) -> None:
         asked, history = self._question(conversation, covered)
@@ -249,14 +308,14 @@ class Pipeline:
             return
         question = _joined(asked)
         sink.covers = asked[-1].seq
+        sink.asked_at = time.monotonic()
         conversation.tell(Typing("assistant"))
-        asked_at = time.monotonic()
         passages = await self._knowledge.search(conversation.tenant, question, limit=self._settings.answer.passages)
         if self._provider is not None and await self._from_model(
-            self._provider, conversation, sink, words, passages, history, asked_at
+            self._provider, conversation, sink, words, passages, history
         ):
             return
-        await self._from_knowledge(sink, question, passages, asked_at)
+        await self._from_knowledge(sink, question, passages)
 
     async def _from_model(
         self,
@@ -266,7 +325,6 @@ class Pipeline:
         words: WordFilter,
         passages: list[Passage],
         history: list[Entry],
-        asked_at: float,
     ) -> bool:
         """Stream the model's answer; False if it failed twice before its first token."""
         answer = self._settings.answer
@@ -277,14 +335,9 @@ class Pipeline:
         )
         sink.answered_by = f"model:{provider.name}"
 
-        def on_text(piece: str) -> None:
-            if not sink.started:
-                metrics.FIRST_TOKEN.observe(time.monotonic() - asked_at)
-            sink.text(piece)
-
         for attempt in (1, 2):
             try:
-                finish_reason = await provider.stream(messages, on_text)
+                finish_reason = await provider.stream(messages, sink.text)
             except ModelError as error:
                 log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
                 metrics.MODEL_FAILURES.labels(error.failure).inc()
@@ -303,11 +356,10 @@ class Pipeline:
                 return True
         return False
 
-    async def _from_knowledge(self, sink: AnswerSink, question: str, passages: list[Passage], asked_at: float) -> None:
+    async def _from_knowledge(self, sink: AnswerSink, question: str, passages: list[Passage]) -> None:
         """Stream the fitting passage, or say that there is none and offer a human."""
         answer = compose(question, passages, threshold=self._settings.answer.evidence_threshold)
         sink.answered_by = "knowledge"
-        metrics.FIRST_TOKEN.observe(time.monotonic() - asked_at)
         for start in range(0, len(answer.text), TYPING_STEP):
             sink.text(answer.text[start : start + TYPING_STEP])
             await asyncio.sleep(TYPING_STEP / TYPING_PACE)
@@ -339,6 +391,11 @@ def _joined(asked: list[Entry]) -> str:
 
 def _sources(passages: list[Passage]) -> list[Source] | None:
     return list({passage.url: Source(passage.title, passage.url) for passage in passages}.values()) or None
+
+
+def _count(sink: AnswerSink | None, outcome: str) -> None:
+    answerer = sink.answered_by.partition(":")[0] if sink is not None else ""
+    metrics.ANSWERS.labels(answerer or "none", outcome).inc()
 
 
 def _ignore(_seq: int, error: ServerError | None) -> None:
