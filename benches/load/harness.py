@@ -92,7 +92,8 @@ class Run:
     def streams(self) -> None:
         """Answers at the pace of a model."""
         options = self.options
-        tokens = max(1, int(options.seconds * options.rate))
+        # All answers are under way together for the seconds that are measured.
+        tokens = max(1, int((options.ramp + options.seconds) * options.rate))
         first_token = 0.05
         arguments = ["--stamp", "--tokens", str(tokens), "--rate", str(options.rate)]
         arguments += ["--first-token", str(first_token)]
@@ -154,7 +155,7 @@ def main() -> None:
     parser.add_argument("--offered", type=float, default=10_000, help="messages a second, at a steady rate")
     parser.add_argument("--streams", type=int, default=1000, help="answers at once")
     parser.add_argument("--rate", type=float, default=20.0, help="tokens a second in each")
-    parser.add_argument("--ramp", type=float, default=2.0, help="seconds over which they begin")
+    parser.add_argument("--ramp", type=float, default=20.0, help="seconds over which they begin")
     parser.add_argument("--idle", type=int, default=5000, help="WebSockets that do nothing")
     parser.add_argument("--data", type=Path, default=Path("var"), help="where to make the folder; on a real disk")
     options = parser.parse_args()

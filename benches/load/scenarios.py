@@ -240,7 +240,7 @@ class Reader(WebSocketClient):
     def ask(self) -> None:
         """Send the question."""
         self._asked = time.perf_counter()
-        self.send('{"type":"message","client_id":"1","text":"我的订单什么时候到？"}'.encode())
+        self.send(f'{{"type":"message","client_id":"1","text":"我的订单 {id(self)} 什么时候到？"}}'.encode())
 
     def on_text(self, payload: bytes) -> None:
         frame = decode_frame(payload)

@@ -36,7 +36,19 @@ class LiveAnswer:
         conversation: Where it belongs; another object after the log had to drop the conversation meanwhile.
     """
 
-    __slots__ = ("_ending", "_loop", "_on_end", "_timer", "_writer", "conversation", "entry", "length", "pieces")
+    __slots__ = (
+        "_ending",
+        "_joined",
+        "_loop",
+        "_on_end",
+        "_text",
+        "_timer",
+        "_writer",
+        "conversation",
+        "entry",
+        "length",
+        "pieces",
+    )
 
     def __init__(
         self,
@@ -49,6 +61,8 @@ class LiveAnswer:
         self.entry = entry
         self.pieces: list[Piece] = []
         self.length = 0
+        self._text = ""
+        self._joined = 0  # as many pieces are in it
         self._writer = writer
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -57,8 +71,12 @@ class LiveAnswer:
 
     @property
     def text(self) -> str:
-        """The text as far as it came."""
-        return "".join([piece.text for piece in self.pieces])
+        """The text as far as it came. Only what came since the last time is put together anew."""
+        pieces = self.pieces
+        if self._joined < len(pieces):
+            self._text += "".join([piece.text for piece in pieces[self._joined :]])
+            self._joined = len(pieces)
+        return self._text
 
     def append(self, text: str) -> None:
         """Let the answer grow; watchers see it at once. An empty text does nothing."""
