@@ -75,6 +75,9 @@ class UpstreamConnection(asyncio.Protocol):
     # -- what the parser tells --------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        if self.complete:
+            # A second response that nobody asked for; see `data_received`.
+            self.abort()
         self._headers = []
         self._head_bytes = 0
 
@@ -86,7 +89,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        assert self._parser is not None
+        if self.complete or self._parser is None:
+            return
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             return
@@ -97,7 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._head.set_result((status, self._headers))
 
     def on_body(self, data: bytes) -> None:
-        if self._error is not None:
+        if self.complete:
             return
         sink = self._sink
         if sink is None:
@@ -114,8 +118,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(error)
 
     def on_message_complete(self) -> None:
-        assert self._parser is not None
-        if self._parser.get_status_code() >= 200:
+        if not self.complete and self._parser is not None and self._parser.get_status_code() >= 200:
             self._finish()
 
     # -- what the client asks ---------------------------------------------------------------------------------

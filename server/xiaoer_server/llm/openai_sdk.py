@@ -7,7 +7,9 @@ objects cost over a hundred microseconds a token where `SSEDecoder` and `chat_de
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
@@ -28,6 +30,10 @@ log = logging.getLogger(__name__)
 
 #: A finish reason that is set. Inside a JSON string the quotes would be escaped, so text can't imitate it.
 _FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
+
+
+#: What the upstream gets to end its stream after the finish reason, in seconds.
+END_SECONDS = 2.0
 
 
 class _Choice(msgspec.Struct):
@@ -101,13 +107,22 @@ class OpenAIProvider:
         guard = StallGuard(
             first=settings.first_token_seconds, between=settings.token_seconds, limit=settings.answer_seconds
         )
+        events = _Events(on_text, guard)
         try:
             async with guard:
-                return await self._ask(msgspec.to_builtins(messages), on_text, guard)
+                await self._ask(msgspec.to_builtins(messages), events)
         except TimeoutError as error:
-            raise ModelError("timeout", "the model sent nothing for too long", retryable=True) from error
+            if events.finish_reason is None:
+                raise ModelError("timeout", "the model sent nothing for too long", retryable=True) from error
+        except ModelError:
+            raise
+        except Exception as error:
+            log.exception("asking the model failed")
+            raise ModelError("unavailable", "asking the model failed") from error
+        return events.end()
 
-    async def _ask(self, messages: list[Any], on_text: Callable[[str], None], guard: StallGuard) -> str:
+    async def _ask(self, messages: list[Any], events: _Events) -> None:
+        import httpx2
         import openai
 
         assert self._client is not None, "start() comes first"
@@ -118,7 +133,8 @@ class OpenAIProvider:
                 async with create(model=self._settings.name, messages=messages, stream=True, **options) as response:
                     if "text/event-stream" not in response.headers.get("content-type", ""):
                         raise ModelError("malformed", "the upstream answered without an event stream")
-                    return await _relay(response, on_text, guard)
+                    await _relay(response, events)
+                    return
             except openai.BadRequestError as error:
                 if not self._drop_rejected_option(error, options):
                     raise ModelError("rejected", f"the upstream refused the request: {error.code}") from error
@@ -128,6 +144,8 @@ class OpenAIProvider:
                 raise ModelError("timeout", "the upstream did not answer in time", retryable=True) from error
             except openai.APIConnectionError as error:
                 raise ModelError("connect", "the upstream cannot be reached", retryable=True) from error
+            except httpx2.HTTPError as error:
+                raise ModelError("unavailable", "the upstream broke off its refusal", retryable=True) from error
 
     def _drop_rejected_option(self, error: openai.BadRequestError, sent: dict[str, Any]) -> bool:
         """Note that this model does not take an option; True if the request can be sent again without it."""
@@ -145,17 +163,18 @@ class OpenAIProvider:
 class _Events:
     """Turns the bytes of an event stream into calls of `on_text`, and remembers the finish reason."""
 
-    __slots__ = ("_feed", "_guard", "_on_text", "finish_reason")
+    __slots__ = ("_feed", "_guard", "_on_text", "_said", "finish_reason")
 
     def __init__(self, on_text: Callable[[str], None], guard: StallGuard) -> None:
         self._feed = SSEDecoder().feed
         self._on_text = on_text
         self._guard = guard
+        self._said = False
         self.finish_reason: str | None = None
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes; raises ModelError where they are no answer."""
-        self._guard.touch()
+        said = False
         try:
             for event in self._feed(block):
                 data = event.data
@@ -163,19 +182,38 @@ class _Events:
                     continue
                 text = chat_delta(data)
                 if text:
+                    said = True
                     self._on_text(text)
-                if text is None or _FINISHED[0] in data or _FINISHED[1] in data:
-                    self.finish_reason = _inspect(data) or self.finish_reason
+                if not text or _FINISHED[0] in data or _FINISHED[1] in data:
+                    self._finished(_inspect(data))
         except (XiaoerError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ModelError("malformed", "the upstream sent an unreadable event", retryable=True) from error
+        if said:
+            # Comments and events without text do not count: the visitor has nothing of them.
+            self._said = True
+            self._guard.touch()
+
+    def end(self) -> str:
+        """The finish reason; raises ModelError if what came is no whole answer."""
+        if self.finish_reason is None:
+            raise ModelError("truncated", "the upstream ended without a finish reason", retryable=True)
+        if not self._said:
+            raise ModelError("malformed", "the upstream finished without a text", retryable=True)
+        return self.finish_reason
+
+    def _finished(self, reason: str | None) -> None:
+        if reason is not None:
+            self.finish_reason = reason
+            self._guard.end_within(END_SECONDS)
 
 
-async def _relay(response: Any, on_text: Callable[[str], None], guard: StallGuard) -> str:
-    """Read the event stream to its end; only a finish reason makes it whole."""
+async def _relay(response: Any, events: _Events) -> None:
+    """Read the event stream to its end. What breaks off behind the finish reason is whole."""
     import httpx2
 
-    events = _Events(on_text, guard)
-    deliver = response.http_response.extensions.get(DELIVER)
+    # The raw bytes are the text only where nobody compressed them nevertheless.
+    plain = response.headers.get("content-encoding", "identity") == "identity"
+    deliver = response.http_response.extensions.get(DELIVER) if plain else None
     try:
         if deliver is not None:
             await deliver(events.feed)
@@ -183,10 +221,8 @@ async def _relay(response: Any, on_text: Callable[[str], None], guard: StallGuar
             async for block in response.iter_bytes():
                 events.feed(block)
     except (OSError, httpx2.HTTPError) as error:
-        raise ModelError("truncated", "the upstream broke off", retryable=True) from error
-    if events.finish_reason is None:
-        raise ModelError("truncated", "the upstream ended without a finish reason", retryable=True)
-    return events.finish_reason
+        if events.finish_reason is None:
+            raise ModelError("truncated", "the upstream broke off", retryable=True) from error
 
 
 def _inspect(data: bytes) -> str | None:
@@ -208,7 +244,14 @@ def _status_error(error: openai.APIStatusError) -> ModelError:
 
 
 def _seconds(header: str | None) -> float | None:
+    """A Retry-After, which is a number of seconds or a date."""
+    if not header:
+        return None
     try:
-        return max(0.0, float(header)) if header else None
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except ValueError:
         return None

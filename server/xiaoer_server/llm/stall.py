@@ -26,7 +26,19 @@ class StallGuard:
 
     def touch(self) -> None:
         """Something came."""
-        self._deadline = self._loop.time() + self._between
+        self._set(self._between)
+
+    def end_within(self, seconds: float) -> None:
+        """Nothing that matters is to come: do not wait long for it."""
+        self._between = min(self._between, seconds)
+        self._set(self._between)
+
+    def _set(self, seconds: float) -> None:
+        deadline = self._deadline = self._loop.time() + seconds
+        # Nearly never true: only where the waits become shorter.
+        if self._timer is not None and deadline < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._look)
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
