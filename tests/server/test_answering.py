@@ -257,6 +257,23 @@ async def test_a_newer_message_while_the_first_token_is_held_back_joins_the_ques
     assert desk.model.asked[-1][-2:] == ["one", "two"]
 
 
+async def test_an_answer_that_was_given_up_says_nothing_more(desk: Desk) -> None:
+    async def stubborn(say: Callable[[str], None]) -> str:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            say("too late")  # as bytes do that were in the socket already
+        return "stop"
+
+    desk.model.scripts = [stubborn, well]
+    await desk.say("one")
+    while not desk.model.asked:
+        await asyncio.sleep(0.005)
+    await desk.say("two")
+    await desk.until("one", "two", "well")
+    assert desk.model.asked[-1][-2:] == ["one", "two"]
+
+
 async def test_a_drain_ends_an_answer_whose_upstream_stalls(desk: Desk) -> None:
     async def stalled(say: Callable[[str], None]) -> str:
         say("begun se")

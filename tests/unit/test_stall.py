@@ -29,6 +29,24 @@ async def test_a_pause_between_tokens_ends_it() -> None:
             await asyncio.sleep(5)
 
 
+async def test_a_pause_is_noticed_long_before_the_first_token_would_have_been_late() -> None:
+    async with asyncio.timeout(5):
+        with pytest.raises(TimeoutError):
+            async with StallGuard(first=60, between=0.03, limit=100) as guard:
+                guard.touch()
+                await asyncio.sleep(60)
+
+
+async def test_the_end_is_not_waited_for_as_long_as_a_token() -> None:
+    async with asyncio.timeout(5):
+        with pytest.raises(TimeoutError):
+            async with StallGuard(first=60, between=60, limit=100) as guard:
+                guard.touch()
+                guard.end_within(0.03)
+                guard.touch()
+                await asyncio.sleep(60)
+
+
 async def test_the_whole_is_bounded_however_steady() -> None:
     with pytest.raises(TimeoutError):
         async with StallGuard(first=5, between=5, limit=0.1) as guard:

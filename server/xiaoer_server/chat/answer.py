@@ -21,12 +21,24 @@ class AnswerSink:
     Opening waits for the disk; what comes meanwhile is kept here. After that a piece goes straight through.
     """
 
-    __slots__ = ("_conversation", "_filter", "_held", "_live", "_log", "_opening", "answered_by", "asked_at", "covers")
+    __slots__ = (
+        "_abandoned",
+        "_conversation",
+        "_filter",
+        "_held",
+        "_live",
+        "_log",
+        "_opening",
+        "answered_by",
+        "asked_at",
+        "covers",
+    )
 
     def __init__(self, log: ConversationLog, conversation: Conversation, words: WordFilter) -> None:
         self._log = log
         self._conversation = conversation
         self._filter = words.stream()
+        self._abandoned = False
         self._held: list[str] = []
         self._live: LiveAnswer | None = None
         self._opening: asyncio.Task[LiveAnswer] | None = None
@@ -51,7 +63,14 @@ class AnswerSink:
 
     def text(self, piece: str) -> None:
         """Take the next piece of text."""
+        if self._abandoned:
+            return
         self._pass_on(self._filter.feed(piece))
+
+    def abandon(self) -> None:
+        """Take nothing more; only before the answer has started. The model may speak on until its task ends."""
+        assert not self.started
+        self._abandoned = True
 
     async def finish(self, finish_reason: str, sources: list[Source] | None = None) -> Entry:
         """End the answer as whole; returns once that is durable."""

@@ -162,6 +162,8 @@ class Pipeline:
                 turn.again = True
                 return
             assert turn.task is not None
+            if turn.sink is not None:
+                turn.sink.abandon()
             turn.task.cancel()
             turn.task = turn.sink = None
             turn.state = "idle"
