@@ -63,12 +63,15 @@ class _Book:
     def __init__(self, articles: Sequence[Article]) -> None:
         self.vocabulary = vocabulary_of(articles)
         self.topics: OrderedDict[str, Topic] = OrderedDict()
-        self.learn(islice(by_topic(articles).items(), KEPT_TOPICS))
+        self.keep(self.analysed(islice(by_topic(articles).items(), KEPT_TOPICS)))
 
-    def learn(self, topics: Iterable[tuple[str, Sequence[Article]]]) -> None:
+    def analysed(self, topics: Iterable[tuple[str, Sequence[Article]]]) -> dict[str, Topic]:
         """Analyse topics: milliseconds each, so never on the loop."""
-        for name, articles in topics:
-            self.topics[name] = Topic(articles, self.vocabulary)
+        return {name: Topic(articles, self.vocabulary) for name, articles in topics}
+
+    def keep(self, topics: dict[str, Topic]) -> None:
+        """Remember topics; those that were not used for the longest time go."""
+        self.topics.update(topics)
         while len(self.topics) > KEPT_TOPICS:
             self.topics.popitem(last=False)
 
@@ -153,18 +156,20 @@ class Knowledge:
         return await asyncio.to_thread(_Book, await self._articles.all(tenant))
 
     async def _topics(self, tenant: str, book: _Book, names: Sequence[str]) -> list[Topic]:
-        missing = [name for name in names if name not in book.topics]
+        # Held here, because what others learn meanwhile may push them out of the book.
+        found = {name: topic for name in names if (topic := book.topics.get(name)) is not None}
+        missing = [name for name in names if name not in found]
         if missing:
             articles = by_topic(await self._articles.of_topics(tenant, missing))
-            await asyncio.to_thread(book.learn, articles.items())
-        found: list[Topic] = []
-        for name in names:
-            # One that was deleted since the candidates were read is not there.
-            topic = book.topics.get(name)
-            if topic is not None:
+            learned = await asyncio.to_thread(book.analysed, articles.items())
+            book.keep(learned)
+            found |= learned
+        # One that was deleted since the candidates were read is not there.
+        known = [name for name in names if name in found]
+        for name in known:
+            if name in book.topics:
                 book.topics.move_to_end(name)
-                found.append(topic)
-        return found
+        return [found[name] for name in known]
 
 
 def url_of(tenant: str, slug: str) -> str:

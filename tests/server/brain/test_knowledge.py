@@ -242,6 +242,15 @@ async def test_topics_beyond_what_is_kept_in_memory_are_found(
         assert (await knowledge.search("demo", f"number{n:03}"))[0].article == f"tea-{n}"
 
 
+async def test_searches_do_not_push_topics_out_from_under_each_other(
+    knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xiaoer_server.brain.knowledge.KEPT_TOPICS", 2)
+    await knowledge.replace("demo", [article(f"tea-{n}", f"number{n:03} 茶{chr(0x4E00 + n)}山") for n in range(40)])
+    found = await asyncio.gather(*(knowledge.search("demo", f"number{n:03}") for n in range(40)))
+    assert [slugs(passages)[:1] for passages in found] == [[f"tea-{n}"] for n in range(40)]
+
+
 async def test_of_a_long_article_the_fitting_passage_is_answered(knowledge: Knowledge) -> None:
     filler = "这里说的是别的事情，与问题没有关系。" * 30
     body = f"# 总说\n\n{filler}\n\n## 发票\n\n发票在发货后寄出。\n\n## 保修\n\n{filler}"
