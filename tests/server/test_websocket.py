@@ -65,7 +65,38 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.01)
 
 
+def protocol_of(edge: Edge) -> Any:
+    """The server's side of the one open socket."""
+    (session,) = edge.context.sessions
+    return session._outlet._socket  # type: ignore[attr-defined]
+
+
 # -- handshake ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "odd", [("", "Content-Length: 4"), ("", f"X-Long: {'x' * 9_000}"), (f"&x={'x' * 9_000}", "X: y")]
+)
+def test_handshake_that_is_no_websocket_request_is_refused(odd: tuple[str, str]) -> None:
+    """With a body, or a line longer than websockets takes: answered and closed, not left open without a limit."""
+
+    async def run() -> None:
+        async with serve_edge() as edge:
+            reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+            query, header = odd
+            writer.write(
+                f"GET /api/chat/ws?token={edge.token()}{query} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                f"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                f"Sec-WebSocket-Version: 13\r\n{header}\r\n\r\n".encode()
+            )
+            answer = await asyncio.wait_for(reader.read(), 5)
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"application/problem+json" in answer
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "bad_request"
+            assert not edge.context.sessions
+            writer.close()
+
+    on_uvloop(run)()
 
 
 @on_uvloop
@@ -269,8 +300,76 @@ async def test_too_many_bad_frames_close_the_socket_and_no_other() -> None:
     async with serve_edge() as edge, edge.connect() as socket, edge.connect() as other:
         for _ in range(21):
             await socket.send("{")
-        assert await closed(socket) == (1008, "too many bad frames")
+        assert await closed(socket) == (1008, "too many frames")
         await silence(other)
+
+
+@on_uvloop
+async def test_too_many_small_frames_close_the_socket_and_no_other() -> None:
+    """Frames that cost little to send: a minute of ordinary talk in a second, or the whole log again and again."""
+    async with serve_edge() as edge, edge.connect() as other:
+        edge.conversation.add("assistant", "hello")
+        assert (await hear(other))["type"] == "message"
+        assert (await hear(other))["type"] == "done"
+        for frame, allowed in (({"type": "ping"}, 200), ({"type": "resume", "after": 0}, 20), ({"type": "read"}, 20)):
+            async with edge.connect() as socket:
+                for _ in range(allowed):
+                    await say(socket, **frame)
+                    await hear(socket)
+                    if frame["type"] == "resume":
+                        await hear(socket)
+                await say(socket, **frame)
+                assert await closed(socket) == (1008, "too many frames")
+        await silence(other)
+
+
+@on_uvloop
+async def test_refused_messages_are_not_answered_for_ever() -> None:
+    async with serve_edge(visitor_burst=1, visitor_rate=0.01) as edge, edge.connect() as socket:
+        for number in range(202):
+            await say(socket, type="message", client_id=f"id-{number}", text="hello")
+        assert await closed(socket) == (1008, "too many frames")
+        assert len(edge.conversation.entries) == 1
+
+
+@on_uvloop
+async def test_what_one_read_brings_is_worked_off_in_portions() -> None:
+    """So that a socket that sends as fast as it can does not keep the loop from the others."""
+    async with serve_edge(body_bytes=65_536) as edge:
+        reader, writer = await raw_socket(edge)
+        await until(lambda: edge.context.sessions)
+        protocol = protocol_of(edge)
+        ping = Frame(Opcode.PING, b"").serialize(mask=True)
+        # As the transport calls it with a full buffer, here with nothing in between.
+        protocol.data_received(ping * 40_000 + masked(type="ping"))
+        assert not protocol.transport.is_reading()
+        writer.write(masked(type="message", client_id="a", text="x" * 4_000))
+        pongs = 40_000 * b"\x8a\x00"
+        assert await asyncio.wait_for(reader.readexactly(2_000), 5) == pongs[:2_000]
+        assert protocol._rest
+        assert await asyncio.wait_for(reader.readexactly(78_000), 10) == pongs[2_000:]
+        assert (await asyncio.wait_for(reader.readexactly(17), 5))[2:] == b'{"type":"pong"}'
+        assert b'{"type":"ack","client_id":"a","seq":1}' in await asyncio.wait_for(reader.read(1_000), 5)
+        assert protocol.transport.is_reading()
+        writer.close()
+
+
+@on_uvloop
+async def test_empty_pieces_of_a_message_are_not_kept() -> None:
+    async with serve_edge() as edge:
+        reader, writer = await raw_socket(edge)
+        await until(lambda: edge.context.sessions)
+        protocol = protocol_of(edge)
+        text = b'{"type":"ping"}'
+        writer.write(Frame(Opcode.TEXT, text[:5], fin=False).serialize(mask=True))
+        empty = Frame(Opcode.CONT, b"", fin=False).serialize(mask=True)
+        for _ in range(20):
+            writer.write(empty * 100 + Frame(Opcode.PING, b"").serialize(mask=True))
+            assert await asyncio.wait_for(reader.readexactly(2), 5) == b"\x8a\x00"
+            assert len(protocol.frames) < 100
+        writer.write(Frame(Opcode.CONT, text[5:]).serialize(mask=True))
+        assert (await asyncio.wait_for(reader.readexactly(17), 5))[2:] == b'{"type":"pong"}'
+        writer.close()
 
 
 @on_uvloop

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 #: A client that resumes says so in its first frame, within this many seconds; else the tail is delivered first.
 RESUME_SECONDS = 0.25
 
-#: More bad frames than this within BAD_SECONDS close the socket.
-BAD_FRAMES = 20
-BAD_SECONDS = 10.0
+#: What is no message has its limit too: frames that weigh more than TALK within TALK_SECONDS close the socket. A bad
+#: frame is explained and a resume may bring the whole conversation again, so these weigh HEAVY, all others one.
+TALK, TALK_SECONDS, HEAVY = 200, 10.0, 10
 
 _CLOSE_CODES = {CloseReason.RESTART: 1012, CloseReason.SLOW_READER: 1013, CloseReason.DROPPED: 1013}
 
@@ -36,13 +36,13 @@ class ChatSocket:
     __slots__ = (
         "_address",
         "_backlog",
-        "_bad",
-        "_bad_since",
         "_fresh",
         "_full",
         "_render",
         "_session",
         "_socket",
+        "_talk",
+        "_talk_since",
         "_visitor",
     )
 
@@ -62,8 +62,8 @@ class ChatSocket:
         self._fresh = True  # no frame has come yet
         self._full = False  # as many messages under way as are allowed
         self._backlog: deque[bytes] | None = None  # frames that had arrived already when it became full
-        self._bad = 0
-        self._bad_since = 0.0
+        self._talk = 0
+        self._talk_since = 0.0
         self._session = Session(socket.delivery, conversation, self)
         socket.context.sessions.add(self._session)
         _OPEN.inc()
@@ -91,13 +91,17 @@ class ChatSocket:
                 self._post(frame)
             case wire.TypingFrame():
                 self._session.typing()
+                self._weigh(1)
             case wire.ReadFrame():
                 self._session.read(frame.seq)
+                self._weigh(1)
             case wire.PingFrame():
                 self._socket.send_frame(_PONG)
+                self._weigh(1)
             case wire.ResumeFrame():
                 # Later than first it sets the cursor back or forth: what lies behind it comes again.
                 self._session.resume(frame.after, frame.offset)
+                self._weigh(HEAVY)
 
     def _post(self, frame: wire.PostFrame) -> None:
         context = self._socket.context
@@ -107,6 +111,7 @@ class ChatSocket:
             context.limits.check_message(self._visitor, self._address)
         except ServerError as error:
             self.error(error, frame.client_id)
+            self._weigh(1)
         else:
             self._session.post(frame.client_id, frame.text)
 
@@ -116,14 +121,17 @@ class ChatSocket:
         self._refuse(BadRequest("Frames are text.", code="binary_frame"), None)
 
     def _refuse(self, error: ServerError, client_id: str | None) -> None:
-        now = self._socket.loop.time()
-        if now - self._bad_since > BAD_SECONDS:
-            self._bad_since = now
-            self._bad = 0
-        self._bad += 1
         self.error(error, client_id)
-        if self._bad > BAD_FRAMES:
-            self._socket.start_close(1008, "too many bad frames")
+        self._weigh(HEAVY)
+
+    def _weigh(self, weight: int) -> None:
+        now = self._socket.loop.time()
+        if now - self._talk_since > TALK_SECONDS:
+            self._talk_since = now
+            self._talk = 0
+        self._talk += weight
+        if self._talk > TALK:
+            self._socket.start_close(1008, "too many frames")
 
     # -- out: what the session calls --------------------------------------------------------------------------
 

@@ -42,6 +42,9 @@ MAX_HEADER_FIELDS = 100
 #: (a single read can bring that many) the rest is left unanswered and the connection closed, as HTTP allows.
 PAUSE_AT, MOST_TURNS = 32, 512
 
+#: Bytes that are worked off at once. A read may bring 256 KiB, thousands of requests, and the loop's others wait.
+PORTION = 16_384
+
 #: How long a refused sender may go on sending before the connection is cut, and how long a closed one may take to
 #: read what is left, in seconds.
 LINGER_SECONDS, CLOSING_SECONDS = 2.0, 10.0
@@ -132,6 +135,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._lingering = False
         self._refusal: ServerError | None = None
         self._reading_paused = False
+        self._rest = b""  # was read, and waits for its turn on the loop
         self._since = 0.0
         self._closing_since = 0.0
         self._write_paused_since: float | None = None
@@ -226,13 +230,18 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        if len(data) > PORTION:
+            data, self._rest = data[:PORTION], data[PORTION:]
+            self._steer_reading()
+            self.loop.call_soon(self._go_on)
         # The chunk belongs wholly to the request whose number this is, or several requests share it.
         number = self._begun if self._receiving else self._begun + 1
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if self._upgrading:
-                self._upgrade_to_websocket(data[upgrade.args[0] :])
+                rest, self._rest = self._rest, b""
+                self._upgrade_to_websocket(data[upgrade.args[0] :] + rest)
             return
         except httptools.HttpParserError as error:
             if not self._deaf:
@@ -240,6 +249,12 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self._receiving and self._begun == number:
             self._count(len(data))
+
+    def _go_on(self) -> None:
+        rest, self._rest = self._rest, b""
+        self.data_received(rest)
+        if not self._rest:
+            self._steer_reading()
 
     def _count(self, size: int) -> None:
         """Count what is received raw: an endless header line, chunk extension or trailer never shows otherwise."""
@@ -394,6 +409,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._deaf = True
         make = cast(Callable[..., asyncio.Protocol], self.ws_protocol_class)
         if self._reading_paused:
+            self._reading_paused = False
             self.transport.resume_reading()
         protocol = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
         self.transport.set_protocol(protocol)
@@ -506,7 +522,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._steer_reading()
 
     def _steer_reading(self) -> None:
-        pause = not self._lingering and (self.write_paused or len(self._turns) >= PAUSE_AT)
+        pause = not self._lingering and (self.write_paused or len(self._turns) >= PAUSE_AT or bool(self._rest))
         if pause == self._reading_paused or self._half_closed or self.transport.is_closing():
             return
         self._reading_paused = pause

@@ -36,6 +36,10 @@ PROFILE_BYTES = 4_096
 MESSAGES = "/api/chat/messages"
 PAGE, LONGEST_PAGE = 50, 200
 
+#: Code points that the texts of a page have together at most, or one message has: what who asks without reading the
+#: answers can make the server keep.
+PAGE_CHARS = 65_536
+
 
 class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Who wants to chat. All may be left out.
@@ -210,6 +214,7 @@ def _chat(context: EdgeContext) -> list[ControllerRouterHandler]:
     ) -> Page:
         """The newest entries of the token's conversation, or those before `before`.
 
+        Long texts make a page shorter than `limit`; `more` tells whether something precedes it.
         It ends before an answer that is still being written: that comes as a stream, from its beginning, to who
         resumes after the last entry.
         """
@@ -260,8 +265,19 @@ async def _page(context: EdgeContext, identity: Identity, before: int | None, li
     growing = next((entry for entry in entries if entry.status == "streaming"), None)
     if growing is not None:
         entries = await read(identity.tenant, identity.conversation, before=growing.seq, limit=limit)
+    entries = _fitting(entries)
     messages = [msgspec.Raw(_frame(entry)) for entry in entries]
     return Page(messages, more=bool(entries) and entries[0].seq > 1)
+
+
+def _fitting(entries: list[Entry]) -> list[Entry]:
+    """The newest entries that a page has room for, at least one."""
+    left = PAGE_CHARS
+    for at in reversed(range(len(entries))):
+        left -= len(entries[at].text)
+        if left < 0:
+            return entries[min(at + 1, len(entries) - 1) :]
+    return entries
 
 
 def _frame(entry: Entry) -> bytes:

@@ -21,7 +21,7 @@ from websockets.server import ServerProtocol
 
 from ..chat.entries import Identity
 from ..chat.session import Delivery
-from ..errors import ServerError
+from ..errors import BadRequest, ServerError
 from . import problem
 from .address import Proxies
 from .admission import admit, check_owner, delivery_of, open_conversation
@@ -35,6 +35,12 @@ SUBPROTOCOL = "xiaoer.v1"
 
 #: How long a peer that broke the protocol may go on sending before it is cut off.
 LINGER_SECONDS = 2.0
+
+#: Bytes that are worked off at once. A read may bring 256 KiB, forty thousand frames, and the loop's others wait.
+PORTION = 8_192
+
+#: Pieces of a fragmented message that are kept apart; then they are joined, or empty ones would be kept for ever.
+MOST_PIECES = 64
 
 OPEN = State.OPEN
 
@@ -94,6 +100,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     context: ClassVar[EdgeContext]
     delivery: ClassVar[Delivery]
     proxies: ClassVar[Proxies]
+
+    # What was read and waits for its turn on the loop, and whether reading is wanted behind it. Mostly never set.
+    _rest: bytes = b""
+    _reads: bool = True
 
     def __init__(
         self,
@@ -223,7 +233,41 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         ]
         return self.proxies.client(self.client[0] if self.client else "", headers)
 
+    def _refuse_unread(self) -> None:
+        """Answer a request that websockets' parser does not take: with a body, or with a line over 8 KiB."""
+        error = BadRequest("A WebSocket cannot be opened with this request.")
+        status, body, content_type, _ = problem.answer(error, b"")
+        self.handshake_complete = True
+        self.close_sent = True
+        head = b"HTTP/1.1 %d Bad Request\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (status, content_type, len(body)) + body)
+        self.transport.close()
+
     # -- in ---------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: the handshake, whole, at first; then frames, a portion each time the loop comes round."""
+        if len(data) > PORTION and self.receiver is not None:
+            data, self._rest = data[:PORTION], data[PORTION:]
+            self.transport.pause_reading()
+            self.loop.call_soon(self._go_on)
+        super().data_received(data)
+        if not self.handshake_initiated and not self.close_sent:
+            self._refuse_unread()
+
+    def _go_on(self) -> None:
+        rest, self._rest = self._rest, b""
+        if self.disconnected:
+            return
+        self.data_received(rest)
+        if not self._rest and self._reads:
+            self.read_on(True)
+
+    def handle_cont(self, event: Frame) -> None:
+        """A further piece of a message; the parser watches over its size."""
+        super().handle_cont(event)
+        if len(self.frames) > MOST_PIECES:
+            self.frames = [b"".join(self.frames)]
 
     def send_receive_event_to_app(self) -> None:
         """A message is whole."""
@@ -251,10 +295,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def read_on(self, allowed: bool) -> None:
         """Stop or go on reading from the peer; a connection that closes is left alone."""
+        self._reads = allowed or self.close_sent
         if self.disconnected or self.transport.is_closing():
             return
         if allowed:
-            self.transport.resume_reading()
+            if not self._rest:
+                self.transport.resume_reading()
         elif not self.close_sent:
             self.transport.pause_reading()
 
@@ -319,7 +365,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
             return
         self.transport.write_eof()
-        self.transport.resume_reading()
+        self.read_on(True)
         self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def keepalive_timeout(self) -> None:

@@ -42,6 +42,28 @@ async def test_history_in_pages(edge: Edge) -> None:
         assert (await wire.get(f"{MESSAGES}?before=1", bearer(token))).json == {"messages": [], "more": False}
 
 
+async def test_long_texts_make_a_page_shorter(edge: Edge) -> None:
+    session = await edge.session()
+    conversation = await edge.context.log.open("demo", session["conversation"])
+    append = edge.context.log.append_wait
+    for _ in range(30):
+        await append(conversation, "visitor", "\U0001f375" * 4_000)
+    await append(conversation, "assistant", "x" * 100_000)
+    async with edge.connect() as wire:
+        seen: list[int] = []
+        sizes: list[int] = []
+        query, more = "limit=200", True
+        while more:
+            reply = await wire.get(f"{MESSAGES}?{query}", bearer(session["token"]))
+            page = reply.json
+            more = page["more"]
+            sizes.append(len(page["messages"]))
+            seen[:0] = [frame["seq"] for frame in page["messages"]]
+            query = f"limit=200&before={seen[0]}"
+    assert seen == list(range(1, 32))
+    assert sizes == [1, 16, 14]
+
+
 async def test_history_ends_before_an_answer_that_grows(edge: Edge) -> None:
     session = await edge.session()
     conversation = await edge.context.log.open("demo", session["conversation"])

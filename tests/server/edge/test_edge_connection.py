@@ -384,3 +384,43 @@ async def test_unknown_upgrade_is_not_followed(edge: Edge) -> None:
         reply = await wire.get("/healthz", "Connection: Upgrade", "Upgrade: h2c")
         assert reply.body == HEALTHY
         assert await wire.closed()
+
+
+async def test_what_one_read_brings_is_worked_off_in_portions(edge: Edge) -> None:
+    """So that a connection that sends as fast as it can does not keep the loop from the others."""
+    async with edge.connect() as wire:
+        await wire.get("/healthz")
+        (protocol,) = edge.server.server_state.connections
+        # As the transport calls it with a full buffer, here with nothing in between.
+        answered = edge.server.server_state.total_requests
+        protocol.data_received(request("GET", "/healthz") * 3_000)  # type: ignore[union-attr]
+        assert 0 < edge.server.server_state.total_requests - answered < 1_000
+        assert not protocol.transport.is_reading()
+        await wire.send(request("GET", "/readyz"))
+        for _ in range(3_000):
+            assert (await wire.reply()).body == HEALTHY
+        assert (await wire.reply()).body == b'{"status":"ready"}'
+        assert protocol.transport.is_reading()
+
+
+async def test_a_socket_gets_what_came_behind_its_handshake(edge: Edge) -> None:
+    """Also where that is more than is worked off at once."""
+    token = (await edge.session())["token"]
+    async with edge.connect() as wire:
+        await wire.get("/healthz")
+        (protocol,) = edge.server.server_state.connections
+        handshake = request(
+            "GET",
+            f"/api/chat/ws?token={token}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+            "Sec-WebSocket-Version: 13",
+        )
+        # The conversation is in memory then, and the handshake answered at once.
+        await wire.post("/api/chat/messages", b'{"client_id":"a","text":"x"}', bearer(token))
+        protocol.data_received(handshake + b"\x89\x80\x00\x00\x00\x00" * 10_000)  # type: ignore[union-attr]
+        assert b" 101 " in await asyncio.wait_for(wire.reader.readuntil(b"\r\n\r\n"), 5)
+        assert await asyncio.wait_for(wire.reader.readexactly(20_000), 5) == b"\x8a\x00" * 10_000
+        await wire.send(b"\x89\x80\x00\x00\x00\x00")
+        assert await asyncio.wait_for(wire.reader.readexactly(2), 5) == b"\x8a\x00"
