@@ -51,6 +51,9 @@ thanks thankyou thankyouverymuch thanksalot thx ty manythanks okthanks okthankyo
 """
 _GREETINGS = frozenset(_GREETED.split())
 _THANKS = frozenset(_THANKED.split())
+#: A longer message is more than a greeting. Of a burst of pasted texts not even the words need be found.
+LONGEST_COURTESY = 200
+
 _HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
 
 
@@ -97,6 +100,8 @@ def compose(question: str, passages: Sequence[Passage], *, threshold: float) -> 
 
 def _courtesy(question: str, language: Language) -> str | None:
     """A reply to a message that is a greeting or thanks and nothing else."""
+    if len(question) > LONGEST_COURTESY:
+        return None
     said = "".join(tokens(question))
     if said in _GREETINGS:
         return GREETING[language]

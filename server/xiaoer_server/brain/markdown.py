@@ -7,6 +7,7 @@ made. What visitors, models and articles write is alike untrusted.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
@@ -34,6 +35,10 @@ _CLEANER = nh3.Cleaner(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1_024)
 def render(text: str) -> str:
-    """Safe HTML of a Markdown text: no HTML of its own, no images, links to known schemes only."""
+    """Safe HTML of a Markdown text: no HTML of its own, no images, links to known schemes only.
+
+    Remembered, because it costs a millisecond: a page that is reloaded asks for the whole conversation again.
+    """
     return _CLEANER.clean(_PARSER.render(text))
