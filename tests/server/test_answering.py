@@ -274,6 +274,25 @@ async def test_an_answer_that_was_given_up_says_nothing_more(desk: Desk) -> None
     assert desk.model.asked[-1][-2:] == ["one", "two"]
 
 
+async def test_a_burst_longer_than_the_history_is_asked_whole(desk: Desk) -> None:
+    hold = asyncio.Event()
+
+    async def slow(say: Callable[[str], None]) -> str:
+        say("first")
+        await hold.wait()
+        return "stop"
+
+    desk.model.scripts = [slow, well]
+    await desk.say("0")
+    while (await desk.open()).durable < 2:
+        await asyncio.sleep(0.005)
+    asked = [str(number) for number in range(1, 31)]
+    await asyncio.gather(*(desk.say(text) for text in asked))
+    hold.set()
+    await desk.until("0", "first", *asked, "well")
+    assert desk.model.asked[-1] == asked
+
+
 async def test_a_drain_ends_an_answer_whose_upstream_stalls(desk: Desk) -> None:
     async def stalled(say: Callable[[str], None]) -> str:
         say("begun se")

@@ -65,6 +65,9 @@ FAILED = {
 #: not to write it is not even asked for.
 STORE_RETRY_SECONDS, STORE_RETRIES = 2.0, 3
 
+#: Entries that are looked through for unanswered messages; more than a visitor's limits let through in a burst.
+LONGEST_QUESTION = 200
+
 Key = tuple[str, str]
 
 
@@ -374,7 +377,7 @@ class Pipeline:
         A message may lie before the answer it came too late for, where the answer began while it was on its way to
         the disk; `covered` tells those from the answered ones.
         """
-        entries = conversation.recent(self._settings.answer.history_entries)
+        entries = conversation.recent(LONGEST_QUESTION)
         entries = [entry for entry in entries if entry.flags is None or entry.flags.action != "block"]
         answers = (entry.seq for entry in reversed(entries) if entry.role in ("assistant", "agent"))
         first = (covered or next(answers, 0)) + 1
@@ -384,7 +387,8 @@ class Pipeline:
             for entry in entries
             if entry.role in ("assistant", "agent") or (entry.role == "visitor" and entry.seq < first)
         ]
-        return asked, said + asked
+        earlier = max(0, self._settings.answer.history_entries - len(asked))
+        return asked, said[len(said) - min(earlier, len(said)) :] + asked
 
 
 def _joined(asked: list[Entry]) -> str:
