@@ -10,6 +10,10 @@ from .entries import Entry
 if TYPE_CHECKING:
     from .live import LiveAnswer
 
+#: Code points of visitors' texts that a conversation keeps in memory, the newest entry aside: a visitor who sends the
+#: longest texts costs 256 KiB, not the 3 MiB that a full tail of them would.
+KEPT_CHARS = 65_536
+
 
 class Subscriber(Protocol):
     """Somebody who watches a conversation. No call may raise or block."""
@@ -39,6 +43,7 @@ class Conversation:
 
     __slots__ = (
         "__weakref__",
+        "_chars",
         "_keep",
         "_subscribers",
         "_tail",
@@ -60,7 +65,7 @@ class Conversation:
         """
         Args:
             tail: The newest entries; taken over.
-            keep: How many of them stay in memory.
+            keep: How many of them stay in memory; fewer where they are long.
             watched: Holds the conversation while it has subscribers, so that they are reached for certain.
         """
         self.tenant = tenant
@@ -76,6 +81,8 @@ class Conversation:
         self._watched = watched
         # A tuple, because it is walked far more often than it changes, and changes while it is walked.
         self._subscribers: tuple[Subscriber, ...] = ()
+        self._chars = sum(map(_chars, tail))
+        self._shorten()
 
     @property
     def watched(self) -> bool:
@@ -105,10 +112,14 @@ class Conversation:
     def add(self, entry: Entry) -> None:
         """Make the next entry visible; the log calls this once it is durable, and notifies."""
         self.durable = entry.seq
+        self._tail.append(entry)
+        self._chars += _chars(entry)
+        self._shorten()
+
+    def _shorten(self) -> None:
         tail = self._tail
-        tail.append(entry)
-        if len(tail) > self._keep:
-            del tail[0]
+        while len(tail) > self._keep or (self._chars > KEPT_CHARS and len(tail) > 1):
+            self._chars -= _chars(tail.pop(0))
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Tell `subscriber` of everything from now on."""
@@ -139,3 +150,8 @@ class Conversation:
         self._watched.discard(self)
         for subscriber in subscribers:
             subscriber.dropped(error)
+
+
+def _chars(entry: Entry) -> int:
+    """What counts: an answer's text is the model's, and not there yet when its entry comes."""
+    return len(entry.text) if entry.role == "visitor" else 0

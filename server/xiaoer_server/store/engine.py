@@ -172,6 +172,7 @@ def _writing(database: Path) -> Engine:
         connect_args={"check_same_thread": False, "isolation_level": None},
         json_serializer=encode_json,
         json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # errors are logged, and what visitors write is none of the log's business
     )
 
     @event.listens_for(engine, "connect")
@@ -204,6 +205,7 @@ def _readers(database: Path) -> AsyncEngine:
         max_overflow=0,
         json_serializer=encode_json,
         json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # errors are logged, and what visitors write is none of the log's business
     )
 
     @event.listens_for(engine.sync_engine, "connect")

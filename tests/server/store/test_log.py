@@ -61,6 +61,32 @@ def empty(store: Store) -> None:
     store._connection.rollback()
 
 
+async def test_long_texts_leave_memory_early(log: ConversationLog, again: ConversationLog, start: Start) -> None:
+    conversation = await start()
+    for number in range(40):
+        await log.append_wait(conversation, "visitor", "\U0001f375" * 4_000, client_id=f"id-{number}")
+    for kept in (conversation, await again.open("demo", conversation.id)):
+        assert [entry.seq for entry in kept.recent(200)] == list(range(25, 41))
+        assert kept.entry(24) is None
+        assert kept.durable == 40
+        assert len(kept.client_ids) == 40
+    assert [entry.seq for entry in await log.range("demo", conversation.id, after=0, limit=50)] == list(range(1, 41))
+    assert await log.append_wait(conversation, "visitor", "x" * 100_000) == 41
+    assert [entry.seq for entry in conversation.recent(200)] == [41]
+
+
+async def test_what_a_visitor_wrote_is_not_in_the_operators_log(
+    log: ConversationLog, store: Store, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    conversation = await start()
+    await fill(store)
+    with pytest.raises(Unavailable):
+        await log.append_wait(conversation, "visitor", "my card is 4111 " * 10_000)
+    empty(store)
+    assert "full" in caplog.text
+    assert "4111" not in caplog.text
+
+
 async def test_append_gives_seqs_without_gaps_and_shows_only_what_is_durable(
     log: ConversationLog, start: Start
 ) -> None:
