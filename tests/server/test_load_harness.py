@@ -30,7 +30,7 @@ def test_every_scenario_runs_and_nothing_is_lost(tmp_path: Path) -> None:
     assert table["their faults; whole answers"] == (f"{faultless}; 5 of 5", "none; all")
     acked, stored = re.findall(r"\d+", table["acknowledged; found in the database after"][0].replace(",", ""))
     assert int(acked) == int(stored) > 0
-    assert "(50 tokens)" in table["5 streams × 20 tokens/s: added gap"][0]
+    assert "(60 tokens)" in table["5 streams × 20 tokens/s: added gap"][0]
     assert any(what.startswith("20 idle WebSockets") for what in table)
     assert any(what.startswith("the simulator itself") for what in table)
     assert list(tmp_path.iterdir()) == [], "the run left its data behind"

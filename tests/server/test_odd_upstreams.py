@@ -136,15 +136,9 @@ async def test_an_answer_without_a_text_is_none() -> None:
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize(
-    ("header", "wait"),
-    [
-        ("1.5", 1.5),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3600.0),
-        ("soon", None),
-    ],
-)
+@pytest.mark.parametrize(("header", "wait"), [("1.5", 1.5), ("{in_an_hour}", 3600.0), ("soon", None)])
 async def test_retry_after(header: str, wait: float | None) -> None:
+    header = header.format(in_an_hour=format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))
     head = f"HTTP/1.1 429 Slow down\r\nretry-after: {header}\r\ncontent-length: 2\r\n\r\n{{}}"
     async with upstream(says(head.encode())) as provider:
         with pytest.raises(ModelError) as caught:

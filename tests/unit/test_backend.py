@@ -75,7 +75,7 @@ def test_a_debug_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_installed_but_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(_backend, "choice", "")
     for number, line in enumerate(["import no_such_module", "from os import no_such_name"]):
         with open(os.path.join(tmp_path, f"xiaoer_broken{number}.py"), "w") as file:
