@@ -294,3 +294,6 @@ async def test_when_all_lanes_are_full_it_says_busy(tmp_path: Path, simulator: S
                     refused += 1
                 await asyncio.sleep(0.05)
         assert refused >= 1
+        # Not on this loop: it is the one that the simulator lives on, and answers under way are waited for.
+        await asyncio.to_thread(server.stop)
+        server.process = None
