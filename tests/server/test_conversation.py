@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from benches.load.simulator import Simulator
 
+from benches.load.simulator import Simulator
 from support.process import WIDE_LIMITS, XiaoerProcess, running, visit
 
 

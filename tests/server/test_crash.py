@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import websockets
-from benches.load.simulator import Simulator
 
+from benches.load.simulator import Simulator
 from support.process import WIDE_LIMITS, Visitor, XiaoerProcess, visit
 
 ROUNDS = 50

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import openai
 import pytest
+
 from benches.load.faults import Fault, parse
 from benches.load.simulator import Simulator
-
 from xiaoer import SSEDecoder
 
 REPLY = "您好！Your parcel is on its way."

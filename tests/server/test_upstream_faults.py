@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from benches.load.simulator import Simulator
 
+from benches.load.simulator import Simulator
 from support.asking import REPLY, ask, toml
 from support.process import XiaoerProcess, running, visit
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 import websockets
-from services.conftest import require
 
+from services.conftest import require
 from support.process import Visitor, XiaoerProcess, running
 
 pytestmark = pytest.mark.services
