@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from xiaoer import Word, WordFilter
 
-from .brain import markdown
+from .brain import markdown, wordlist
 from .brain.knowledge import Knowledge
 from .chat.log import ConversationLog
 from .chat.pipeline import Pipeline
@@ -144,7 +144,14 @@ async def _tenants(settings: Settings, store: Store) -> dict[str, Tenant]:
         await repository.ensure(slug, name=tenant.name or slug, allowed_sites=tenant.allowed_sites)
         if tenant.demo:
             await shop.load(store, slug, progress=print)
-    return {tenant.id: tenant for tenant in await repository.all() if tenant.id in settings.tenants}
+        if tenant.words_file:
+            try:
+                await Words(store).replace(slug, wordlist.read(Path(tenant.words_file)))
+            except wordlist.WordListError as error:
+                raise StartError(str(error)) from error
+    known = {tenant.id: tenant for tenant in await repository.all()}
+    # In the order of the settings: the first one is meant where a visitor's page names none.
+    return {slug: known[slug] for slug in settings.tenants}
 
 
 async def _word_filters(store: Store, tenants: dict[str, Tenant]) -> dict[str, WordFilter]:

@@ -117,11 +117,16 @@ class AnswerSettings(Section, frozen=True):
 
 
 class TenantSettings(Section, frozen=True):
-    """One tenant: its name, the sites that may embed its widget, and whether the demo shop is loaded into it."""
+    """One tenant.
+
+    `allowed_sites` may embed its widget; `words_file` is its list of sensitive words, read at every start;
+    `demo` loads the demo shop's articles and words into it at the first one.
+    """
 
     name: Text = ""
     allowed_sites: Texts = field(default_factory=list)
     system_prompt: Text = ""
+    words_file: Text = ""
     demo: Switch = False
 
 

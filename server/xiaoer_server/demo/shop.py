@@ -12,6 +12,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal
 
+from ..brain import wordlist
 from ..brain.knowledge import Knowledge
 from ..store.articles import Article, Articles
 from ..store.engine import Store
@@ -62,22 +63,8 @@ def articles() -> Iterator[Article]:
 
 
 def words() -> list[WordRow]:
-    """The demo shop's word list.
-
-    Raises:
-        DemoError: a line is not as it should be.
-    """
-    rows: list[WordRow] = []
-    lines = (files(__package__) / "words.txt").read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
-        if not line or line.startswith("#"):
-            continue
-        try:
-            action, level, tags, text = line.split("\t")
-            rows.append(WordRow(text, int(level), action, tags.split(",")))
-        except ValueError as error:
-            raise DemoError(f"words.txt, line {number}: expected action, level, tags and word") from error
-    return rows
+    """The demo shop's word list."""
+    return wordlist.parse((files(__package__) / "words.txt").read_text(encoding="utf-8"), "words.txt")
 
 
 def _article(file: Traversable, language: Literal["zh", "en"]) -> Article:
