@@ -68,6 +68,8 @@ def _version() -> int:
     info = build_info()
     print(f"xiaoer {__version__}")
     for key, value in info.items():
+        if isinstance(value, dict):
+            value = [f"{name} {'compiled' if compiled else 'missing'}" for name, compiled in value.items()]
         print(f"  {key}: {', '.join(value) if isinstance(value, list | tuple) else value}")
     return EX_OK
 
