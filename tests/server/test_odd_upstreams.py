@@ -177,3 +177,33 @@ async def test_what_nobody_thought_of_is_a_failure_of_the_model() -> None:
         with pytest.raises(ModelError) as caught:
             await ask(provider)
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("mode", ["text", "broken"])
+async def test_a_proxy_of_the_environment_is_gone_through(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """Another transport serves then; the rules of whole and cut answers are the same."""
+    asked: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(STREAM + event("through") + (event(finish="stop") if mode == "text" else b""))
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(handle, "127.0.0.1", 0)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+    monkeypatch.setenv("no_proxy", "")
+    provider = OpenAIProvider(ModelSettings(base_url="http://model.invalid/v1", name="far"))
+    await provider.start()
+    try:
+        if mode == "text":
+            assert await ask(provider) == ("through", "stop")
+        else:
+            with pytest.raises(ModelError) as caught:
+                await ask(provider)
+            assert caught.value.failure == "truncated"
+    finally:
+        await provider.close()
+        proxy.close()
+        await proxy.wait_closed()
+    assert asked[0].startswith(b"POST http://model.invalid/v1/chat/completions HTTP/1.1\r\n")
