@@ -148,7 +148,7 @@ async def _tenants(settings: Settings, store: Store) -> dict[str, Tenant]:
             try:
                 await Words(store).replace(slug, wordlist.read(Path(tenant.words_file)))
             except wordlist.WordListError as error:
-                raise StartError(str(error)) from error
+                raise StartError(f"tenants.{slug}.words_file: {error}") from error
     known = {tenant.id: tenant for tenant in await repository.all()}
     # In the order of the settings: the first one is meant where a visitor's page names none.
     return {slug: known[slug] for slug in settings.tenants}

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xiaoer import __version__, build_info
-
 from .config import ConfigError, Settings, load
 
 #: Exit codes, as `sysexits.h` names them.
@@ -19,6 +17,11 @@ EX_OK, EX_UNAVAILABLE, EX_CONFIG = 0, 69, 78
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    try:
+        import xiaoer  # noqa: F401  # not before: it refuses the kernels that XIAOER_BACKEND names and nobody has
+    except ImportError as error:
+        print(f"xiaoer: {error}", file=sys.stderr)
+        return EX_CONFIG
     if options.command == "version":
         return _version()
     try:
@@ -65,6 +68,8 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _version() -> int:
+    from xiaoer import __version__, build_info
+
     info = build_info()
     print(f"xiaoer {__version__}")
     for key, value in info.items():

@@ -9,6 +9,7 @@ the place, the key and what is allowed; nothing starts on a setting that was mis
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -143,6 +144,9 @@ class Settings(Section, frozen=True):
     )
 
 
+#: What may stand in `allowed_sites`: an origin, its first label free or not, with or without the scheme; or all.
+SITE = re.compile(r"\*|(https?://)?(\*\.)?([\w-]+(\.[\w-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
+
 SECTIONS: dict[str, type[Section]] = {
     "server": ServerSettings,
     "security": SecuritySettings,
@@ -177,19 +181,22 @@ def load(
         ConfigError: the file cannot be read, or a key or value in any of the places is not allowed.
     """
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    tenants = _read_file(path, values) if path is not None else None
-    _read_environment(environ or {}, values)
+    places: dict[str, str] = {}
+    tenants = _read_file(path, values, places) if path is not None else None
+    _read_environment(environ or {}, values, places)
     for flag, value in (flags or {}).items():
         if value is not None:
             name, _, key = flag.partition(".")
             values[name][key] = _convert(SECTIONS[name], key, value, "flags", prefix="--", strict=False)
     sections: dict[str, Any] = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
     settings = Settings(**sections) if tenants is None else Settings(**sections, tenants=tenants)
-    _check(settings)
+    _check(settings, places)
     return settings
 
 
-def _read_file(path: Path, values: dict[str, dict[str, Any]]) -> dict[str, TenantSettings] | None:
+def _read_file(
+    path: Path, values: dict[str, dict[str, Any]], places: dict[str, str]
+) -> dict[str, TenantSettings] | None:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -207,6 +214,7 @@ def _read_file(path: Path, values: dict[str, dict[str, Any]]) -> dict[str, Tenan
             continue
         for key, value in section.items():
             values[name][key] = _convert(SECTIONS[name], key, value, str(path), prefix=f"{name}.")
+            places[f"{name}.{key}"] = f"{path}: {name}.{key}"
     return tenants
 
 
@@ -216,12 +224,19 @@ def _tenant(path: Path, slug: str, keys: object) -> TenantSettings:
     if not isinstance(keys, dict):
         raise ConfigError(f"{path}: tenants.{slug}: is a section, write [tenants.{slug}]")
     prefix = f"tenants.{slug}."
-    return TenantSettings(
+    tenant = TenantSettings(
         **{key: _convert(TenantSettings, key, value, str(path), prefix=prefix) for key, value in keys.items()}
     )
+    for site in tenant.allowed_sites:
+        if not SITE.fullmatch(site):
+            raise ConfigError(
+                f"{path}: {prefix}allowed_sites: {site!r} is not allowed; allowed: a site without a path, such as "
+                "'https://shop.example.com' or 'https://*.example.com', or '*' for every site"
+            )
+    return tenant
 
 
-def _read_environment(environ: Mapping[str, str], values: dict[str, dict[str, Any]]) -> None:
+def _read_environment(environ: Mapping[str, str], values: dict[str, dict[str, Any]], places: dict[str, str]) -> None:
     for variable, text in environ.items():
         if not variable.startswith("XIAOER_") or variable in RESERVED:
             continue
@@ -236,9 +251,11 @@ def _read_environment(environ: Mapping[str, str], values: dict[str, dict[str, An
         values[name][key] = _convert(
             SECTIONS[name], key, value, "environment", prefix=f"XIAOER_{name.upper()}_", strict=False
         )
+        places[f"{name}.{key}"] = f"environment: {variable}"
     for variable, key in (("OPENAI_API_KEY", "api_key"), ("OPENAI_BASE_URL", "base_url")):
-        if environ.get(variable):
-            values["model"].setdefault(key, environ[variable])
+        if environ.get(variable) and key not in values["model"]:
+            values["model"][key] = environ[variable]
+            places[f"model.{key}"] = f"environment: {variable}"
 
 
 def _convert(
@@ -256,18 +273,26 @@ def _convert(
         raise ConfigError(f"{place}: {shown}: {what} is not allowed; allowed: {_allowed(types[key])}") from error
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, places: Mapping[str, str]) -> None:
+    def place(key: str) -> str:
+        return places.get(key, key)
+
     secret = settings.security.secret
     if secret and len(secret.encode()) < 32:
         raise ConfigError(
-            f"security.secret: {len(secret.encode())} bytes are too few; allowed: at least 32 random bytes, "
+            f"{place('security.secret')}: {len(secret.encode())} bytes are too few; allowed: at least 32 random bytes, "
             "or leave it out and one is made in the data folder"
         )
     if settings.model.temperature_min > settings.model.temperature_max:
-        raise ConfigError("model.temperature_min: is above model.temperature_max; allowed: at most that")
+        named = "model.temperature_min"
+        if named in places or "model.temperature_max" not in places:
+            raise ConfigError(f"{place(named)}: is above model.temperature_max; allowed: at most that")
+        raise ConfigError(f"{places['model.temperature_max']}: is below {named}; allowed: at least that")
     base_url = settings.model.base_url
     if base_url and not base_url.startswith(("http://", "https://")):
-        raise ConfigError(f"model.base_url: {base_url!r} is not allowed; allowed: an http:// or https:// address")
+        raise ConfigError(
+            f"{place('model.base_url')}: {base_url!r} is not allowed; allowed: an http:// or https:// address"
+        )
     if not settings.tenants:
         raise ConfigError("tenants: none is named; allowed: at least one [tenants.<slug>], or leave the section out")
 

@@ -14,6 +14,7 @@ import msgspec
 
 from xiaoer import build_info
 
+from .brain import wordlist
 from .config import Settings
 from .edge.listen import why_not
 
@@ -37,7 +38,7 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
         True if nothing is missing that `serve` needs.
     """
     healthy = True
-    for check in (_python, _kernels, _packages, _sqlite, _data_folder, _port, _descriptors, _model):
+    for check in (_python, _kernels, _packages, _sqlite, _data_folder, _word_lists, _port, _descriptors, _model):
         for finding in check(settings):
             mark = "ok  " if finding.ok else ("hint" if finding.hint else "FAIL")
             say(f"{mark}  {finding.what}" + ("" if finding.ok or not finding.advice else f"\n      {finding.advice}"))
@@ -84,7 +85,22 @@ def _sqlite(_: Settings) -> Iterator[Finding]:
 def _data_folder(settings: Settings) -> Iterator[Finding]:
     folder = Path(settings.server.data).absolute()
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    yield Finding(os.access(nearest, os.W_OK), f"data folder {folder}", f"{nearest} cannot be written; see --data.")
+    advice = f"{nearest} cannot be written; see --data."
+    if not nearest.is_dir():
+        advice = f"{nearest} is not a folder; choose another with --data."
+    yield Finding(nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK), f"data folder {folder}", advice)
+
+
+def _word_lists(settings: Settings) -> Iterator[Finding]:
+    for slug, tenant in settings.tenants.items():
+        if not tenant.words_file:
+            continue
+        try:
+            wordlist.read(Path(tenant.words_file))
+            why = ""
+        except wordlist.WordListError as error:
+            why = str(error)
+        yield Finding(not why, f"tenants.{slug}.words_file {tenant.words_file}", why)
 
 
 def _port(settings: Settings) -> Iterator[Finding]:

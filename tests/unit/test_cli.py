@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -47,6 +48,15 @@ def test_the_doctor_finds_what_keeps_the_server_from_working(
     assert f"FAIL  address 127.0.0.1:{port}" in output
     assert "Choose another with --port." in output
 
+    settings = tmp_path / "x.toml"
+    settings.write_text(f"[tenants.shop]\nwords_file = '{tmp_path}/none'\n")
+    arguments = ["doctor", "--port", "0", "--data", str(tmp_path / "file"), "--config", str(settings)]
+    assert main(arguments) == EX_UNAVAILABLE
+    output = capsys.readouterr().out
+    assert f"FAIL  data folder {tmp_path / 'file'}" in output
+    assert "is not a folder; choose another with --data." in output
+    assert f"FAIL  tenants.shop.words_file {tmp_path}/none" in output
+
 
 def test_the_doctor_names_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -75,6 +85,15 @@ def test_the_configuration_file_may_be_named_by_the_environment(
     monkeypatch.setenv("XIAOER_CONFIG", str(tmp_path / "x.toml"))
     assert main(["doctor"]) == EX_CONFIG
     assert "x.toml: sever: unknown section" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor", "version"])
+def test_unknown_kernels_are_one_line_and_exit_78(command: str) -> None:
+    arguments = [Path(sys.executable).parent / "xiaoer", command]
+    environ = {**os.environ, "XIAOER_BACKEND": "nonsense"}
+    result = subprocess.run(arguments, capture_output=True, text=True, env=environ, check=False)
+    assert result.returncode == EX_CONFIG
+    assert result.stderr == "xiaoer: XIAOER_BACKEND is 'nonsense'; allowed are 'native' and 'pure'\n"
 
 
 def test_the_command_is_installed() -> None:

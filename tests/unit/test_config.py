@@ -60,8 +60,14 @@ def test_temperature_is_held(tmp_path: Path, wanted: float, held: float) -> None
         ("[tenants.Big]\n", ["tenants.Big: a tenant's name is 1 to 64 of a-z, 0-9 and -"]),
         ("[tenants.shop]\nsites = []\n", ["tenants.shop.sites: unknown key", "allowed_sites"]),
         ("[model]\nbase_url = 'ftp://x'\n", ["model.base_url", "http:// or https://"]),
+        ("[model]\ntemperature_max = 0.1\n", ["model.temperature_max: is below model.temperature_min"]),
         ("[model]\ntemperature_min = 0.9\n", ["model.temperature_min: is above model.temperature_max"]),
         ("[security]\nsecret = 'short'\n", ["security.secret: 5 bytes are too few", "at least 32"]),
+        (
+            "[tenants.shop]\nallowed_sites = ['shop.example/chat']\n",
+            ["tenants.shop.allowed_sites: 'shop.example/chat'"],
+        ),
+        ("[tenants.shop]\nallowed_sites = ['https://a.example, b.example']\n", ["allowed: a site without a path"]),
         ("[server\n", ["is not TOML"]),
     ],
 )
@@ -71,6 +77,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, parts: lis
         load(path)
     line = str(raised.value)
     assert "\n" not in line
+    assert line.startswith(f"{path}: ")
     assert all(part in line for part in parts), line
 
 
@@ -79,12 +86,24 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, parts: lis
     [
         ("XIAOER_SERVER_PORT", "eighty", "XIAOER_SERVER_PORT: 'eighty' is not allowed"),
         ("XIAOER_SERVER_PRT", "80", "XIAOER_SERVER_PRT: unknown key; did you mean port?"),
+        ("XIAOER_SECURITY_SECRET", "short", "environment: XIAOER_SECURITY_SECRET: 5 bytes are too few"),
+        ("OPENAI_BASE_URL", "x.example", "environment: OPENAI_BASE_URL: 'x.example' is not allowed"),
         ("XIAOER_SEVER_PORT", "80", "XIAOER_SEVER_PORT: unknown; allowed: XIAOER_SERVER_*"),
     ],
 )
 def test_the_environment_is_checked_as_well(variable: str, value: str, part: str) -> None:
     with pytest.raises(ConfigError, match=part.replace("?", r"\?").replace("*", r"\*")):
         load(None, {variable: value})
+
+
+@pytest.mark.parametrize(
+    "site",
+    ["*", "https://a.example", "https://a.example/", "https://*.a.example", "a.example", "*.a.example", "HTTP://[::1]:80",
+     "http://localhost:3000", "https://店小二.example"],
+)  # fmt: skip
+def test_sites(tmp_path: Path, site: str) -> None:
+    settings = load(write(tmp_path, f"[tenants.shop]\nallowed_sites = ['{site}']\n"))
+    assert settings.tenants["shop"].allowed_sites == [site]
 
 
 def test_secrets_are_not_printed(tmp_path: Path) -> None:
