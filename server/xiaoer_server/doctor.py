@@ -14,7 +14,6 @@ import msgspec
 
 from xiaoer import build_info
 
-from .brain import wordlist
 from .config import Settings
 from .edge.listen import why_not
 
@@ -92,6 +91,10 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _word_lists(settings: Settings) -> Iterator[Finding]:
+    if importlib.util.find_spec("sqlalchemy") is None:
+        return  # said already; the reader of lists needs it
+    from .brain import wordlist
+
     for slug, tenant in settings.tenants.items():
         if not tenant.words_file:
             continue

@@ -58,6 +58,12 @@ def test_the_doctor_finds_what_keeps_the_server_from_working(
     assert f"FAIL  tenants.shop.words_file {tmp_path}/none" in output
 
 
+def test_the_doctor_needs_no_package_to_be_asked() -> None:
+    code = "import sys, xiaoer_server.cli, xiaoer_server.doctor; print({'sqlalchemy', 'litestar'} & sys.modules.keys())"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+
+
 def test_the_doctor_names_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
