@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from litestar import MediaType, get
+from litestar import MediaType, route
 from litestar.params import FromPath
 from litestar.response import Response
 from litestar.types import ControllerRouterHandler
@@ -16,7 +16,7 @@ from litestar.types import ControllerRouterHandler
 from ..brain.knowledge import url_of
 from ..errors import NotFound
 from ..store.articles import Article, Articles
-from .pages import ALWAYS
+from .pages import ALWAYS, READING
 
 if TYPE_CHECKING:
     from ..store.tenants import Tenant
@@ -58,7 +58,7 @@ def help_pages(
         render: Markdown to safe HTML.
     """
 
-    @get("/help/{tenant:str}/{slug:str}", include_in_schema=False, media_type=MediaType.HTML)
+    @route("/help/{tenant:str}/{slug:str}", http_method=READING, include_in_schema=False, media_type=MediaType.HTML)
     async def article(tenant: FromPath[str], slug: FromPath[str]) -> Response[str]:
         shop = tenants.get(tenant)
         found = await articles.get(tenant, slug) if shop is not None else None

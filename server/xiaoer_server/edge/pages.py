@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, get
+from litestar import HttpMethod, Request, route
 from litestar.params import FromPath
 from litestar.response import Response
 from litestar.types import ControllerRouterHandler
@@ -27,6 +27,9 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+
+#: Pages are looked up with HEAD too; the server leaves the body of the answer out.
+READING = [HttpMethod.GET, HttpMethod.HEAD]
 
 ALWAYS = {"x-content-type-options": "nosniff", "referrer-policy": "strict-origin-when-cross-origin"}
 PAGE_HEADERS = {**ALWAYS, "content-security-policy": POLICY, "cache-control": "no-cache"}
@@ -97,19 +100,19 @@ def pages(web: Path = WEB) -> list[ControllerRouterHandler]:
             raise NotFound("There is nothing at this address.")
         return _respond(request, file, headers)
 
-    @get("/", include_in_schema=False, sync_to_thread=False)
+    @route("/", http_method=READING, include_in_schema=False, sync_to_thread=False)
     def shop(request: Request[Any, Any, Any]) -> Response[bytes]:
         return serve(request, "index.html", PAGE_HEADERS)
 
-    @get("/widget.js", include_in_schema=False, sync_to_thread=False)
+    @route("/widget.js", http_method=READING, include_in_schema=False, sync_to_thread=False)
     def widget(request: Request[Any, Any, Any]) -> Response[bytes]:
         return serve(request, "widget.js", SCRIPT_HEADERS)
 
-    @get("/widget/{path:path}", include_in_schema=False, sync_to_thread=False)
+    @route("/widget/{path:path}", http_method=READING, include_in_schema=False, sync_to_thread=False)
     def module(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes]:
         return serve(request, f"widget/{path.lstrip('/')}", SCRIPT_HEADERS)
 
-    @get("/assets/{path:path}", include_in_schema=False, sync_to_thread=False)
+    @route("/assets/{path:path}", http_method=READING, include_in_schema=False, sync_to_thread=False)
     def asset(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes]:
         return serve(request, f"assets/{path.lstrip('/')}", ASSET_HEADERS)
 

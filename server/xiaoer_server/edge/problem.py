@@ -27,6 +27,13 @@ class RequestTimeout(ServerError):
     default_code: ClassVar[str] = "request_timeout"
 
 
+class UpgradeRequired(ServerError):
+    """426: the address is that of a WebSocket, and the request opens none."""
+
+    status: ClassVar[int] = 426
+    default_code: ClassVar[str] = "upgrade_required"
+
+
 class Problem(msgspec.Struct, omit_defaults=True):
     """Problem details. `code` is the stable identifier; `retry_after` is in seconds."""
 
@@ -63,6 +70,8 @@ def headers(error: ServerError) -> Headers:
         made.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
     if error.status == 401:
         made.append((b"www-authenticate", b"Bearer"))
+    if error.status == 426:
+        made.append((b"upgrade", b"websocket"))
     return made
 
 

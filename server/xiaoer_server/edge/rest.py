@@ -25,6 +25,7 @@ from .exchange import Exchange
 from .faults import exception_handlers
 from .hot import hot_routes, identify
 from .pages import pages
+from .problem import UpgradeRequired
 
 if TYPE_CHECKING:
     from ..chat.entries import Entry, Identity
@@ -256,7 +257,12 @@ def _chat(context: EdgeContext) -> list[ControllerRouterHandler]:
         """
         return events_bridge
 
-    return [message_methods, list_messages, post_message, stream_events]
+    @get("/api/chat/ws", include_in_schema=False)
+    async def no_socket() -> None:
+        # What opens a WebSocket never comes here: it is answered on its connection.
+        raise UpgradeRequired("This is a WebSocket's address; a proxy in front has to pass Upgrade and Connection on.")
+
+    return [message_methods, list_messages, post_message, stream_events, no_socket]
 
 
 async def _page(context: EdgeContext, identity: Identity, before: int | None, limit: int) -> Page:

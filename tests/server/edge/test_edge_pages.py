@@ -93,6 +93,25 @@ async def test_nothing_else_is_served(edge: Edge, target: str) -> None:
             assert target in ("/assets/shop.css/", "/healthz/", "//healthz")
 
 
+@pytest.mark.parametrize("target", ["/", "/widget.js", "/widget/view.js", "/assets/logo.svg", "/nothing"])
+async def test_head_is_answered_like_get_without_a_body(edge: Edge, target: str) -> None:
+    async with edge.connect() as wire:
+        full = await wire.get(target)
+        await wire.send(request("HEAD", target) + request("GET", "/healthz"))
+        reply = await wire.reply(head_only=True)
+        assert reply.status == full.status
+        assert {**reply.headers, "date": ""} == {**full.headers, "date": ""}
+        assert (await wire.reply()).body == b'{"status":"ok"}', "nothing of the first answer's body is in the way"
+
+
+async def test_address_of_the_websocket_without_a_handshake(edge: Edge) -> None:
+    async with edge.connect() as wire:
+        reply = await wire.get("/api/chat/ws")
+        assert reply.status == 426
+        assert reply.headers["upgrade"] == "websocket"
+        assert reply.problem()["code"] == "upgrade_required"
+
+
 @pytest.mark.parametrize(
     ("method", "target", "allowed"),
     [
