@@ -155,6 +155,10 @@ def test_server_frames() -> None:
         "finish_reason": "timeout",
         "sources": [{"title": "A", "url": "/a"}],
     }
+    paged = parsed(wire.history(cut))
+    assert paged.pop("sources") == [{"title": "A", "url": "/a"}]
+    assert paged == parsed(wire.message(cut, None))
+    assert wire.history(asked) == wire.message(asked, None)
     assert parsed(wire.done(Entry(3, "assistant", "x", at), str.upper)) == {
         "type": "done",
         "seq": 3,

@@ -272,7 +272,7 @@ async def _page(context: EdgeContext, identity: Identity, before: int | None, li
     if growing is not None:
         entries = await read(identity.tenant, identity.conversation, before=growing.seq, limit=limit)
     entries = _fitting(entries)
-    messages = [msgspec.Raw(_frame(entry)) for entry in entries]
+    messages = [msgspec.Raw(wire.history(entry)) for entry in entries]
     return Page(messages, more=bool(entries) and entries[0].seq > 1)
 
 
@@ -284,10 +284,6 @@ def _fitting(entries: list[Entry]) -> list[Entry]:
         if left < 0:
             return entries[min(at + 1, len(entries) - 1) :]
     return entries
-
-
-def _frame(entry: Entry) -> bytes:
-    return wire.message(entry, None)
 
 
 # -- probes ---------------------------------------------------------------------------------------------------

@@ -165,7 +165,10 @@ class Ack(msgspec.Struct, tag="ack"):
 
 
 class Message(msgspec.Struct, tag="message", omit_defaults=True):
-    """A whole entry. `at` is ISO 8601 UTC; `client_id` is there on a visitor's own; `html` only where asked for."""
+    """A whole entry. `at` is ISO 8601 UTC; `client_id` is there on a visitor's own; `html` only where asked for.
+
+    `sources` stand on a page of the history alone: on a stream, `done` follows and has them.
+    """
 
     seq: int
     role: Role
@@ -174,6 +177,7 @@ class Message(msgspec.Struct, tag="message", omit_defaults=True):
     client_id: str | None = None
     status: str | None = None
     html: str | None = None
+    sources: list[Source] | None = None
 
 
 class Delta(msgspec.Struct, tag="delta"):
@@ -227,6 +231,13 @@ def message(entry: Entry, render: Callable[[str], str] | None) -> bytes:
 def delta(piece: Piece) -> bytes:
     """The `delta` frame of a piece."""
     return encode(Delta(piece.seq, piece.offset, piece.text))
+
+
+def history(entry: Entry) -> bytes:
+    """An entry on a page of the history: its `message` frame, with the sources of an answer."""
+    status = entry.status if entry.status == "interrupted" else None
+    at = timestamp(entry.at)
+    return encode(Message(entry.seq, entry.role, entry.text, at, entry.client_id, status, sources=entry.sources))
 
 
 def done(entry: Entry, render: Callable[[str], str] | None) -> bytes:

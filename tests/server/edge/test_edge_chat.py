@@ -9,6 +9,7 @@ import pytest
 from edge_server import Edge, Start
 from edge_wire import Reply, Wire, bearer, request
 
+from xiaoer_server.chat.entries import Source
 from xiaoer_server.edge.auth import Signer
 
 MESSAGES = "/api/chat/messages"
@@ -77,9 +78,10 @@ async def test_history_ends_before_an_answer_that_grows(edge: Edge) -> None:
         page = (await wire.get(f"{MESSAGES}?limit=2", bearer(session["token"]))).json
         assert [frame["seq"] for frame in page["messages"]] == [1]
         live.append("answer")
-        await live.finish()
+        await live.finish(sources=[Source("Half", "/help/demo/half")])
         page = (await wire.get(MESSAGES, bearer(session["token"]))).json
         assert [frame["text"] for frame in page["messages"]] == ["question", "half an answer", "another"]
+        assert page["messages"][1]["sources"] == [{"title": "Half", "url": "/help/demo/half"}]
 
 
 async def test_resend_is_stored_once(edge: Edge) -> None:
