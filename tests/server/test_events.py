@@ -72,7 +72,11 @@ async def listen(edge: Edge, last: str | None = None, more: str = "") -> AsyncIt
     assert answer.startswith(b"http/1.1 200 ")
     assert b"content-type: text/event-stream" in answer
     assert b"cache-control: no-store" in answer
-    yield Reader(reader, writer)
+    stream = Reader(reader, writer)
+    if not last:
+        name, _, where = await stream.event()
+        assert (name, where) == ("pong", str(edge.conversation.durable)), "it says from where it goes on"
+    yield stream
     writer.close()
 
 

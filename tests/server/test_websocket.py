@@ -115,6 +115,9 @@ async def test_token_in_the_query_or_among_the_subprotocols() -> None:
                 assert socket.subprotocol == selected
                 assert socket.protocol.extensions == []
                 await silence(socket)
+        headers = {"Authorization": f"Bearer {edge.token()}"}
+        async with connect(url, additional_headers=headers, proxy=None) as socket:
+            assert socket.subprotocol is None
 
 
 async def refusal(edge: Edge, token: str, origin: str | None = None) -> tuple[int, dict[str, Any], Any]:

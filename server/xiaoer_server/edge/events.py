@@ -135,6 +135,8 @@ class EventStream:
         """Deliver from `position`, or from the tail."""
         self._stream.write(RETRY)
         if position is None:
+            # Who is cut off before the first event came shall know as well where to go on.
+            self._stream.write(encode_sse(wire.PONG, event="pong", id=str(self._session.seq)))
             self._session.begin()
         else:
             self._session.resume(*position)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.datastructures import Headers
 from websockets.frames import CLOSE, Frame
 from websockets.http11 import Request, Response
 from websockets.protocol import State
@@ -148,7 +149,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         try:
             identity = admit(
                 self.context,
-                parameters.get("token", [_offered_token(offers)])[0],
+                parameters["token"][0] if "token" in parameters else _token_in(headers, offers),
                 ", ".join(headers.get_all("Origin")) or None,
                 ", ".join(headers.get_all("Host")),
             )
@@ -408,9 +409,10 @@ def websocket_protocol(context: EdgeContext) -> type[WebSocketProtocol]:
     )
 
 
-def _offered_token(offers: list[str]) -> str:
-    """A browser cannot set headers on a WebSocket; it may offer the token as if it were a subprotocol."""
+def _token_in(headers: Headers, offers: list[str]) -> str:
+    """A browser cannot set headers on a WebSocket, but may offer the token as a subprotocol; others can set them."""
     for offer in offers:
         if offer and offer != SUBPROTOCOL:
             return offer.removeprefix("token.")
-    return ""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
