@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import uvloop
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from xiaoer import Word, WordFilter
 
@@ -83,10 +85,11 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     tenants = await _tenants(settings, store)
     provider = await _provider(settings)
     conversations = ConversationLog(store)
+    knowledge = Knowledge(store)
     pipeline = Pipeline(
         settings,
         conversations,
-        Knowledge(store),
+        knowledge,
         await _word_filters(store, tenants),
         {slug: (tenant.name, settings.tenants[slug].system_prompt) for slug, tenant in tenants.items()},
         provider,
@@ -112,13 +115,23 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     for tenant, conversation in unanswered:
         pipeline.resume(tenant, conversation)
     _calm_collector()
+    warming = asyncio.create_task(_warm(knowledge, tenants))
     try:
         app = build_app(context, handlers=help_pages(Articles(store), tenants, markdown.render))
         await edge_server.build(app, context).serve()
     finally:
+        warming.cancel()
         await pipeline.drain(0)
         if provider is not None:
             await provider.close()
+
+
+async def _warm(knowledge: Knowledge, tenants: Iterable[str]) -> None:
+    """Beside the first visitors; whoever asks before it is done waits for the same reading."""
+    try:
+        await knowledge.warm(tenants)
+    except SQLAlchemyError as error:
+        log.error("the articles could not be read: %s", error)
 
 
 def _check_store(store: Store) -> None:

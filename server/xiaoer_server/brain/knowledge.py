@@ -109,6 +109,15 @@ class Knowledge:
             for score, article, section in answers[:limit]
         ]
 
+    async def warm(self, tenants: Iterable[str]) -> None:
+        """Read the books of these tenants, so that the first question need not wait for it.
+
+        Raises:
+            SQLAlchemyError: the store cannot be read.
+        """
+        for tenant in islice(tenants, KEPT_TENANTS):
+            await self._book(tenant)
+
     async def replace(self, tenant: str, articles: Sequence[Article]) -> None:
         """Make `articles` all that the tenant knows, in one transaction.
 
