@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--offered", type=float, default=10_000, help="messages a second, at a steady rate")
     parser.add_argument("--streams", type=int, default=1000, help="answers at once")
     parser.add_argument("--rate", type=float, default=20.0, help="tokens a second in each")
-    parser.add_argument("--ramp", type=float, default=20.0, help="seconds over which they begin")
+    parser.add_argument("--ramp", type=float, default=30.0, help="seconds over which they begin")
     parser.add_argument("--idle", type=int, default=5000, help="WebSockets that do nothing")
     parser.add_argument("--data", type=Path, default=Path("var"), help="where to make the folder; on a real disk")
     options = parser.parse_args()

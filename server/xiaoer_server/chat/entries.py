@@ -58,20 +58,21 @@ class Entry(msgspec.Struct, gc=False):
     answered_by: str | None = None
 
 
-class Piece:
-    """A delta of a growing answer: `text` starts at code point `offset` of entry `seq`.
+class Piece(msgspec.Struct, gc=False):
+    """A delta of a growing answer: `text` starts at code point `offset` of entry `seq` and goes on to `end`.
 
-    Outlets may keep the encoded frame in `encoded`, so that it is made once however many sockets receive it.
+    Outlets keep the encoded frame in `ws` or `sse`, so that it is made once however many sockets receive it.
     """
 
-    __slots__ = ("encoded", "end", "offset", "seq", "text")
+    seq: int
+    offset: int
+    text: str
+    end: int = 0
+    ws: bytes | None = None
+    sse: bytes | None = None
 
-    def __init__(self, seq: int, offset: int, text: str) -> None:
-        self.seq = seq
-        self.offset = offset
-        self.text = text
-        self.end = offset + len(text)
-        self.encoded: dict[str, bytes] | None = None
+    def __post_init__(self) -> None:
+        self.end = self.offset + len(self.text)
 
 
 class Typing(msgspec.Struct, frozen=True):

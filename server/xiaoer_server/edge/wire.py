@@ -275,23 +275,17 @@ def ws_frame(payload: bytes, first: int = TEXT) -> bytes:
 
 def ws_delta(piece: Piece) -> bytes:
     """The WebSocket frame of a piece, made once for all sockets."""
-    made = piece.encoded
-    if made is None:
-        made = piece.encoded = {}
-    frame = made.get("ws")
+    frame = piece.ws
     if frame is None:
-        frame = made["ws"] = ws_frame(delta(piece))
+        frame = piece.ws = ws_frame(delta(piece))
     return frame
 
 
 def sse_delta(piece: Piece) -> bytes:
     """The event of a piece, made once for all streams."""
-    made = piece.encoded
-    if made is None:
-        made = piece.encoded = {}
-    event = made.get("sse")
+    event = piece.sse
     if event is None:
-        event = made["sse"] = encode_sse(delta(piece), "delta", f"{piece.seq}:{piece.end}")
+        event = piece.sse = encode_sse(delta(piece), "delta", f"{piece.seq}:{piece.end}")
     return event
 
 
