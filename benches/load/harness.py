@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.load", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", choices=SCENARIOS, action="append", help="may be given often; default: all")
     parser.add_argument("--seconds", type=float, default=10.0, help="of measuring in a scenario")
-    parser.add_argument("--sockets", type=int, default=500, help="that post messages")
+    parser.add_argument("--sockets", type=int, default=300, help="that post messages")
     parser.add_argument("--in-flight", type=int, default=1, help="messages under way on each of those")
     parser.add_argument("--offered", type=float, default=10_000, help="messages a second, at a steady rate")
     parser.add_argument("--streams", type=int, default=1000, help="answers at once")
