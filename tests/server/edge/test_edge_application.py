@@ -82,6 +82,7 @@ async def test_stream_over_asgi(edge: Edge) -> None:
     assert start["status"] == 200
     assert (b"content-type", b"text/event-stream") in start["headers"]
     assert (await asyncio.wait_for(sent.get(), 5))["body"].startswith(b"retry: ")
+    assert (await asyncio.wait_for(sent.get(), 5))["body"].startswith(b"event: pong\nid: 0\n")
     assert len(edge.context.sessions) == 1
     async with edge.connect() as wire:
         body = b'{"client_id":"a","text":"hello"}'
