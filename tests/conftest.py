@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 SEED = int(os.environ.get("XIAOER_SEED") or random.SystemRandom().randrange(2**32))
 
-settings.register_profile("default", max_examples=60, deadline=None)
+settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("XIAOER_HYPOTHESIS_PROFILE", "default"))
 
