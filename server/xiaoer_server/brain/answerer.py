@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..chat.entries import Source
 from .knowledge import Passage
 from .language import Language, language_of, tokens
+from .source import Source
 
 __all__ = ["Answer", "compose", "language_of"]
 

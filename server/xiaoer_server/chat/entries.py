@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from ..brain.source import Source as Source
+
 Role = Literal["visitor", "assistant", "agent", "system"]
 Status = Literal["complete", "streaming", "interrupted"]
 
@@ -21,13 +23,6 @@ class Identity(msgspec.Struct, frozen=True):
     visitor: str
     conversation: str
     expires: int
-
-
-class Source(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Where an answer comes from: an article's title and the path it is read at."""
-
-    title: str
-    url: str
 
 
 class Flags(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

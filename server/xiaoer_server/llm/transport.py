@@ -1,7 +1,8 @@
 """Raw connections under the HTTP client that the SDK uses.
 
 The SDK keeps what it is good at: building requests, its errors, its many providers. Beneath it the bytes of a stream
-go straight from the socket to a callback. Measured beside the SDK with aiohttp under it: 22 µs a token there, 7 here.
+go straight from the socket to a callback. Measured on 100 paced streams, system calls included: 24 µs a token with
+aiohttp under the SDK, 16 with this.
 """
 
 from __future__ import annotations
