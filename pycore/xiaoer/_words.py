@@ -29,6 +29,7 @@ class Skip(msgspec.Struct, frozen=True):
 
     gap: int = 3
     total: int = 8
+    repeats: bool = False
     NONE: ClassVar["Skip"]
 
     def __post_init__(self) -> None:
@@ -50,6 +51,7 @@ class Word(msgspec.Struct, frozen=True):
     level: int = 1
     tags: tuple[str, ...] = ()
     action: str = "mask"
+    variants: int = 0
 
     def __post_init__(self) -> None:
         tags: object = self.tags

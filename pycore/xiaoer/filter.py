@@ -26,6 +26,7 @@ else:
         from xiaoer.pure.filter import WordFilter as _WordFilter
     else:
         FilterStream = _native.FilterStream
+        Match = _native.Match
         _WordFilter = _native.WordFilter
 
 __all__ = ["FilterStream", "Fold", "Match", "Skip", "Word", "WordFilter"]
@@ -76,14 +77,13 @@ class WordFilter(_WordFilter):
         skip = skip or Skip.NONE
         # Without room for noise the two are the same; None is the faster.
         noise = (skip.gap, skip.total) if skip.gap and skip.total else None
-        self = super().__new__(cls, _as_words(words), _several(allow), int(Fold(fold)), noise, bool(whole_words))
+        self = super().__new__(
+            cls, _several(words), _several(allow), int(Fold(fold)), noise, skip.repeats, bool(whole_words)
+        )
         self.fold = Fold(fold)
         self.skip = skip
         self.whole_words = bool(whole_words)
         return self
-
-    def __len__(self) -> int:
-        return len(self.words)
 
     def __repr__(self) -> str:
         return f"<WordFilter of {len(self)} words, {len(self.allow)} allowed texts>"
@@ -94,11 +94,11 @@ class WordFilter(_WordFilter):
         Scans and streams under way keep the words they began with. Costs a build of the whole filter.
         Raises InvalidWord as the constructor does.
         """
-        super().add(_as_words(words))
+        super().add(_several(words))
 
     def remove(self, words: Iterable[str | Word]) -> None:
         """Takes words out; what is not in the filter is passed over. Otherwise as `add`."""
-        super().remove(_as_words(words))
+        super().remove(_several(words))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Writes words, allowed texts and options to a file that `load` reads on either backend.
@@ -120,8 +120,9 @@ class WordFilter(_WordFilter):
             raise DamagedFile(f"{path} holds no filter: {error}") from error
 
 
-def _as_words(words: Iterable[str | Word]) -> list[Word]:
-    return [word if isinstance(word, Word) else Word(word) for word in _several(words)]
+
+if not TYPE_CHECKING and _native is not None:
+    _native.speed_up(WordFilter)
 
 
 def _several(values: Iterable[T]) -> list[T]:

@@ -2,123 +2,88 @@
 //!
 //! Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18(6), 1975. Nodes are numbered breadth
 //! first, so that the children of a node are neighbours and need no pointers: the labels of one node's children are
-//! a slice, searched by bisection (most nodes have one child), and the root has a table over all classes.
+//! a slice that is searched (most nodes have one child), and the root has a table over all classes. A node's failure
+//! has a lower number, so no chain of failures can be endless.
+
+use crate::section::Section;
 
 /// The root, and "none" where a node can't be.
 pub const ROOT: u32 = 0;
-const NO_PATTERN: u32 = u32::MAX;
+/// No pattern ends at a node.
+pub const NO_PATTERN: u32 = u32::MAX;
 
 /// Nodes in parallel arrays, indexed by node.
 #[derive(Debug)]
 pub struct Automaton {
     /// Class on the edge that leads to the node.
-    labels: Vec<u32>,
+    labels: Section<u32>,
     /// First child; the next node's first child is the end.
-    children: Vec<u32>,
+    children: Section<u32>,
     /// Node of the longest proper suffix.
-    fail: Vec<u32>,
-    depth: Vec<u32>,
+    fail: Section<u32>,
+    depth: Section<u16>,
     /// Pattern that ends here.
-    pattern: Vec<u32>,
+    pattern: Section<u32>,
     /// Nearest node on the way of failures where a pattern ends.
-    output: Vec<u32>,
+    output: Section<u32>,
     /// This node or the nearest on the way of failures that has children: what may still become a match.
-    live: Vec<u32>,
+    live: Section<u32>,
     /// The root's child by class.
+    root: Section<u32>,
+}
+
+/// The arrays while they grow.
+#[derive(Default)]
+struct Growing {
+    labels: Vec<u32>,
+    children: Vec<u32>,
+    fail: Vec<u32>,
+    depth: Vec<u16>,
+    pattern: Vec<u32>,
+    output: Vec<u32>,
+    live: Vec<u32>,
     root: Vec<u32>,
-    longest: usize,
 }
 
 impl Automaton {
-    /// Builds from patterns as classes with their numbers, sorted by classes, distinct, not empty.
+    /// Builds from patterns as classes with their numbers: sorted by classes, distinct, not empty, none over 65,535.
     #[must_use]
-    pub fn build(patterns: &[(Vec<u32>, u32)], alphabet: usize) -> Self {
+    pub fn build(patterns: &[(&[u32], u32)], alphabet: usize) -> Self {
         debug_assert!(patterns.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        let mut automaton = Self {
-            labels: vec![0],
-            children: Vec::new(),
-            fail: Vec::new(),
-            depth: vec![0],
-            pattern: vec![NO_PATTERN],
-            output: Vec::new(),
-            live: Vec::new(),
-            root: vec![ROOT; alphabet + 1],
-            longest: patterns.iter().map(|(classes, _)| classes.len()).max().unwrap_or(0),
-        };
-        automaton.build_trie(patterns);
-        automaton.build_failures();
-        automaton
-    }
-
-    fn build_trie(&mut self, patterns: &[(Vec<u32>, u32)]) {
-        // Patterns that share the node's path are neighbours in the sorted list.
-        let mut ranges = vec![(0, patterns.len())];
-        let mut node = 0;
-        while node < ranges.len() {
-            let (mut low, high) = ranges[node];
-            let depth = self.depth[node] as usize;
-            self.children.push(self.labels.len() as u32);
-            if low < high && patterns[low].0.len() == depth {
-                self.pattern[node] = patterns[low].1;
-                low += 1;
-            }
-            while low < high {
-                let label = patterns[low].0[depth];
-                let end = low + patterns[low..high].partition_point(|(classes, _)| classes[depth] == label);
-                if node == 0 {
-                    self.root[label as usize] = self.labels.len() as u32;
-                }
-                self.labels.push(label);
-                self.depth.push(depth as u32 + 1);
-                self.pattern.push(NO_PATTERN);
-                ranges.push((low, end));
-                low = end;
-            }
-            node += 1;
+        let mut growing = Growing { root: vec![ROOT; alphabet + 1], ..Growing::default() };
+        growing.build_trie(patterns);
+        growing.build_failures();
+        Self {
+            labels: growing.labels.into(),
+            children: growing.children.into(),
+            fail: growing.fail.into(),
+            depth: growing.depth.into(),
+            pattern: growing.pattern.into(),
+            output: growing.output.into(),
+            live: growing.live.into(),
+            root: growing.root.into(),
         }
-        self.children.push(self.labels.len() as u32);
-    }
-
-    fn build_failures(&mut self) {
-        let nodes = self.labels.len();
-        self.fail = vec![ROOT; nodes];
-        self.output = vec![ROOT; nodes];
-        self.live = vec![ROOT; nodes];
-        for node in 0..nodes {
-            let fail = self.fail[node];
-            if node != 0 {
-                self.output[node] = self.first_output(fail);
-                self.live[node] =
-                    if self.has_children(node) { node as u32 } else { self.live[fail as usize] };
-            }
-            for child in self.children[node]..self.children[node + 1] {
-                if node != 0 {
-                    self.fail[child as usize] = self.step(fail, self.labels[child as usize]);
-                }
-            }
-        }
-    }
-
-    fn has_children(&self, node: usize) -> bool {
-        self.children[node] < self.children[node + 1]
     }
 
     /// The node after `class`: that of the longest suffix of the text so far which begins a pattern.
     #[inline]
     #[must_use]
-    pub fn step(&self, mut node: u32, class: u32) -> u32 {
-        if class == 0 {
-            return ROOT;
-        }
-        while node != ROOT {
-            let first = self.children[node as usize] as usize;
-            let end = self.children[node as usize + 1] as usize;
-            if let Ok(child) = self.labels[first..end].binary_search(&class) {
-                return (first + child) as u32;
-            }
-            node = self.fail[node as usize];
-        }
-        self.root[class as usize]
+    pub fn step(&self, node: u32, class: u32) -> u32 {
+        step(&self.labels, &self.children, &self.fail, &self.root, node, class)
+    }
+
+    /// The node one `class` further down, or the root if there is none.
+    #[inline]
+    #[must_use]
+    pub fn child(&self, node: u32, class: u32) -> u32 {
+        if node == ROOT { self.root[class as usize] } else { child(&self.labels, &self.children, node, class) }
+    }
+
+    /// Whether a pattern goes on after this node.
+    #[inline]
+    #[must_use]
+    pub fn has_children(&self, node: u32) -> bool {
+        self.children[node as usize] < self.children[node as usize + 1]
     }
 
     /// Node of the longest proper suffix.
@@ -132,7 +97,7 @@ impl Automaton {
     #[inline]
     #[must_use]
     pub fn depth(&self, node: u32) -> usize {
-        self.depth[node as usize] as usize
+        usize::from(self.depth[node as usize])
     }
 
     /// The longest suffix that is a proper prefix of some pattern, or the root.
@@ -156,7 +121,7 @@ impl Automaton {
         self.output[node as usize]
     }
 
-    /// Number of the pattern that ends at an output node.
+    /// Number of the pattern that ends at a node, or [`NO_PATTERN`].
     #[inline]
     #[must_use]
     pub fn pattern(&self, node: u32) -> u32 {
@@ -166,6 +131,102 @@ impl Automaton {
     /// Length of the longest pattern.
     #[must_use]
     pub fn longest(&self) -> usize {
-        self.longest
+        // Numbered breadth first: the last node is one of the deepest.
+        usize::from(self.depth[self.depth.len() - 1])
     }
+}
+
+impl Growing {
+    fn build_trie(&mut self, patterns: &[(&[u32], u32)]) {
+        // Patterns that share the node's path are neighbours in the sorted list.
+        let mut ranges = vec![(0u32, patterns.len() as u32)];
+        self.add(0, 0);
+        let mut node = 0;
+        while node < ranges.len() {
+            let (mut low, high) = (ranges[node].0 as usize, ranges[node].1 as usize);
+            let depth = usize::from(self.depth[node]);
+            self.children.push(self.labels.len() as u32);
+            if low < high && patterns[low].0.len() == depth {
+                self.pattern[node] = patterns[low].1;
+                low += 1;
+            }
+            while low < high {
+                let label = patterns[low].0[depth];
+                let end = low + same(&patterns[low..high], depth, label);
+                if node == 0 {
+                    self.root[label as usize] = self.labels.len() as u32;
+                }
+                self.add(label, depth as u16 + 1);
+                ranges.push((low as u32, end as u32));
+                low = end;
+            }
+            node += 1;
+        }
+        self.children.push(self.labels.len() as u32);
+    }
+
+    fn add(&mut self, label: u32, depth: u16) {
+        self.labels.push(label);
+        self.depth.push(depth);
+        self.pattern.push(NO_PATTERN);
+    }
+
+    fn build_failures(&mut self) {
+        let nodes = self.labels.len();
+        self.fail = vec![ROOT; nodes];
+        self.output = vec![ROOT; nodes];
+        self.live = vec![ROOT; nodes];
+        for node in 0..nodes {
+            let fail = self.fail[node];
+            let (first, end) = (self.children[node], self.children[node + 1]);
+            if node != 0 {
+                let ends = self.pattern[fail as usize] != NO_PATTERN;
+                self.output[node] = if ends { fail } else { self.output[fail as usize] };
+                self.live[node] = if first < end { node as u32 } else { self.live[fail as usize] };
+                for child in first..end {
+                    let label = self.labels[child as usize];
+                    let next = step(&self.labels, &self.children, &self.fail, &self.root, fail, label);
+                    self.fail[child as usize] = next;
+                }
+            }
+        }
+    }
+}
+
+/// How many of the sorted patterns have this label at this depth; the first does.
+fn same(patterns: &[(&[u32], u32)], depth: usize, label: u32) -> usize {
+    let mut reach = 1;
+    while reach < patterns.len() && patterns[reach].0[depth] == label {
+        reach *= 2;
+    }
+    let low = reach / 2;
+    let high = reach.min(patterns.len());
+    low + patterns[low..high].partition_point(|(classes, _)| classes[depth] == label)
+}
+
+#[inline]
+fn step(labels: &[u32], children: &[u32], fail: &[u32], root: &[u32], mut node: u32, class: u32) -> u32 {
+    if class == 0 {
+        return ROOT;
+    }
+    while node != ROOT {
+        match child(labels, children, node, class) {
+            ROOT => node = fail[node as usize],
+            child => return child,
+        }
+    }
+    root[class as usize]
+}
+
+#[inline]
+fn child(labels: &[u32], children: &[u32], node: u32, class: u32) -> u32 {
+    let first = children[node as usize] as usize;
+    let end = children[node as usize + 1] as usize;
+    let labels = &labels[first..end];
+    let found = if labels.len() <= 8 {
+        labels.iter().position(|&label| label == class)
+    } else {
+        labels.binary_search(&class).ok()
+    };
+    found.map_or(ROOT, |index| (first + index) as u32)
 }

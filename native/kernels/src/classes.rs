@@ -1,20 +1,25 @@
 //! One look-up a character: its kind and its class in a filter's alphabet, folding included.
 
+use std::sync::OnceLock;
+
 use crate::fold::{Fold, KINDS, kind};
 
 const PAGE: usize = 256;
 const PAGES: usize = 0x11_0000 / PAGE;
+const CLASS: u32 = 0x00FF_FFFF;
+/// The character stands for several: its class bits say where they are.
+const EXPANDS: u32 = 1 << 29;
 
 /// What a filter knows of one character of a text: the class of its folded form (0: in no word) and its kind bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry(u32);
 
 impl Entry {
-    /// Class in the filter's alphabet, 0 for a character that no word has.
+    /// Class in the filter's alphabet, 0 for a character that no word has. Not for one that expands.
     #[inline]
     #[must_use]
     pub fn class(self) -> u32 {
-        self.0 & 0x00FF_FFFF
+        self.0 & CLASS
     }
 
     /// Whether it has one of these kinds.
@@ -28,68 +33,174 @@ impl Entry {
     #[inline]
     #[must_use]
     pub fn kinds(self) -> u32 {
-        self.0 & !0x00FF_FFFF
+        self.0 & !(CLASS | EXPANDS)
+    }
+
+    /// Whether it folds to several characters, all of them in words: see [`Classes::expansion`].
+    #[inline]
+    #[must_use]
+    pub fn expands(self) -> bool {
+        self.0 & EXPANDS != 0
     }
 }
 
-/// Table of entries by code point, in pages of which untouched ones are shared.
+/// A number for each code point, in pages of which untouched ones are shared.
+#[derive(Clone, Debug)]
+struct Pages {
+    pages: Vec<u16>,
+    values: Vec<u32>,
+}
+
+impl Pages {
+    fn new() -> Self {
+        Self { pages: vec![0; PAGES], values: vec![0; PAGE] }
+    }
+
+    #[inline]
+    fn get(&self, code_point: u32) -> u32 {
+        let page = usize::from(self.pages[code_point as usize / PAGE]);
+        self.values[page * PAGE + code_point as usize % PAGE]
+    }
+
+    fn at(&mut self, code_point: u32) -> &mut u32 {
+        let page = &mut self.pages[code_point as usize / PAGE];
+        if *page == 0 {
+            *page = (self.values.len() / PAGE) as u16;
+            self.values.extend([0; PAGE]);
+        }
+        &mut self.values[usize::from(*page) * PAGE + code_point as usize % PAGE]
+    }
+}
+
+/// Table of entries by code point.
 #[derive(Clone, Debug)]
 pub struct Classes {
-    pages: Vec<u16>,
-    entries: Vec<u32>,
+    entries: Pages,
+    /// Expansions one after the other: their length, then their entries.
+    expansions: Vec<u32>,
+}
+
+/// What is the same for all filters with one folding.
+struct Base {
+    classes: Classes,
+    /// Code points that fold to another, and that other.
+    sources: Vec<(u32, u32)>,
+    /// Code points that fold to several.
+    expanding: Vec<(u32, Vec<u32>)>,
+    /// By code point: 0 for itself, else 1 and what it folds to, or [`EXPANDS`] and its place in `expanding`.
+    targets: Pages,
+}
+
+fn base(fold: Fold) -> &'static Base {
+    static BASES: [OnceLock<Base>; 256] = [const { OnceLock::new() }; 256];
+    BASES[usize::from(fold.bits())].get_or_init(|| Base::new(fold))
+}
+
+impl Base {
+    fn new(fold: Fold) -> Self {
+        let mut classes = Classes { entries: Pages::new(), expansions: Vec::new() };
+        for (bits, ranges) in KINDS {
+            for &(first, last) in ranges {
+                for code_point in first..=last {
+                    *classes.entries.at(code_point) = bits;
+                }
+            }
+        }
+        let (mut sources, mut expanding) = (Vec::new(), Vec::new());
+        for source in fold.sources() {
+            let kinds = fold.kinds(source);
+            if classes.get(source).0 != kinds {
+                *classes.entries.at(source) = kinds;
+            }
+            match fold.expand(source) {
+                Some(several) => expanding.push((source, several)),
+                None => sources.push((source, fold.apply(source))),
+            }
+        }
+        let mut targets = Pages::new();
+        for &(source, target) in &sources {
+            *targets.at(source) = target + 1;
+        }
+        for ((source, _), place) in expanding.iter().zip(0..) {
+            *targets.at(*source) = EXPANDS | place;
+        }
+        Self { classes, sources, expanding, targets }
+    }
+}
+
+/// Appends the folded characters of a text.
+pub fn fold_into(fold: Fold, text: impl Iterator<Item = u32>, folded: &mut Vec<u32>) {
+    let base = base(fold);
+    for c in text {
+        match base.targets.get(c) {
+            0 => folded.push(c),
+            target if target & EXPANDS == 0 => folded.push(target - 1),
+            several => folded.extend(&base.expanding[(several & CLASS) as usize].1),
+        }
+    }
 }
 
 impl Classes {
     /// Kinds only: every class is 0.
     #[must_use]
     pub fn new(fold: Fold) -> Self {
-        let mut classes = Self { pages: vec![0; PAGES], entries: vec![0; PAGE] };
-        for (bits, ranges) in KINDS {
-            for &(first, last) in ranges {
-                for code_point in first..=last {
-                    *classes.at(code_point) |= bits;
-                }
-            }
-        }
-        for source in fold.sources() {
-            *classes.at(source) = classes.get(fold.apply(source)).0;
-        }
-        classes
+        base(fold).classes.clone()
     }
 
     /// Numbers the folded characters of `alphabet` from 1 in its order, and all that fold to them alike.
     #[must_use]
-    pub fn with_alphabet(mut self, fold: Fold, alphabet: impl Iterator<Item = u32>) -> Self {
-        for (index, letter) in alphabet.enumerate() {
+    pub fn with_alphabet(fold: Fold, alphabet: &[u32]) -> Self {
+        let base = base(fold);
+        let mut classes = base.classes.clone();
+        for (index, &letter) in alphabet.iter().enumerate() {
             debug_assert_eq!(fold.apply(letter), letter);
-            *self.at(letter) |= index as u32 + 1;
+            *classes.entries.at(letter) |= index as u32 + 1;
         }
-        for source in fold.sources() {
-            *self.at(source) = self.get(fold.apply(source)).0;
+        for &(source, target) in &base.sources {
+            let class = classes.get(target).class();
+            if class != 0 {
+                *classes.entries.at(source) |= class;
+            }
         }
-        self
+        for (source, several) in &base.expanding {
+            let entries: Vec<u32> = several.iter().map(|&c| classes.get(c).0).collect();
+            if entries.iter().all(|entry| entry & CLASS != 0) {
+                let place = classes.expansions.len() as u32;
+                *classes.entries.at(*source) |= place | EXPANDS;
+                classes.expansions.push(entries.len() as u32);
+                classes.expansions.extend(entries);
+            }
+        }
+        classes
     }
 
     /// The entry of a code point below `0x11_0000`.
     #[inline]
     #[must_use]
     pub fn get(&self, code_point: u32) -> Entry {
-        let page = usize::from(self.pages[code_point as usize / PAGE]);
-        Entry(self.entries[page * PAGE + code_point as usize % PAGE])
+        Entry(self.entries.get(code_point))
     }
 
-    fn at(&mut self, code_point: u32) -> &mut u32 {
-        let page = &mut self.pages[code_point as usize / PAGE];
-        if *page == 0 {
-            *page = (self.entries.len() / PAGE) as u16;
-            self.entries.extend([0; PAGE]);
-        }
-        &mut self.entries[usize::from(*page) * PAGE + code_point as usize % PAGE]
+    /// The entries of the characters that one with this entry stands for.
+    #[must_use]
+    pub fn expansion(&self, entry: Entry) -> impl ExactSizeIterator<Item = Entry> {
+        let place = entry.class() as usize;
+        let length = self.expansions[place] as usize;
+        self.expansions[place + 1..=place + length].iter().map(|&entry| Entry(entry))
+    }
+
+    /// Every code point that may have an entry other than 0, with it.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (usize, Entry)> {
+        let pages = self.entries.pages.iter().enumerate();
+        pages.filter(|&(_, &page)| page != 0).flat_map(|(index, &page)| {
+            let entries = &self.entries.values[usize::from(page) * PAGE..][..PAGE];
+            entries.iter().enumerate().map(move |(low, &entry)| (index * PAGE + low, Entry(entry)))
+        })
     }
 }
 
 /// Whether every character is a letter of a spaced script, a digit or noise: such a word must stand alone.
-pub(crate) fn is_latin(classes: &Classes, key: &[u32]) -> bool {
-    key.iter().all(|&c| classes.get(c).is(kind::WORD | kind::NOISE))
-        && key.iter().any(|&c| classes.get(c).is(kind::WORD))
+pub(crate) fn is_latin(kinds: &[u32]) -> bool {
+    kinds.iter().all(|kinds| kinds & (kind::WORD | kind::NOISE) != 0)
+        && kinds.iter().any(|kinds| kinds & kind::WORD != 0)
 }

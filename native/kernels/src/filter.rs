@@ -1,11 +1,12 @@
 //! A filter's words and allowed texts, compiled.
 
-use std::collections::BTreeSet;
-
 use crate::automaton::Automaton;
 use crate::classes::{Classes, is_latin};
-use crate::error::{InvalidWord, LONGEST_WORD};
 use crate::fold::{Fold, kind};
+use crate::pattern::{Pattern, Role};
+use crate::prefilter::Prefilter;
+use crate::runs::{self, Runs};
+use crate::section::Section;
 
 /// How much noise a match may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,30 +24,10 @@ pub struct Options {
     pub fold: Fold,
     /// Noise allowed; None matches only what is contiguous.
     pub skip: Option<Skip>,
+    /// Characters of a word may be written several times in a row.
+    pub repeats: bool,
     /// Latin words and numbers match only where they stand alone.
     pub whole_words: bool,
-}
-
-/// What a pattern is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Its occurrences are hits.
-    Word,
-    /// Hits inside its occurrences don't count.
-    Allowed,
-}
-
-/// A pattern's conditions beside its characters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pattern {
-    pub(crate) length: u32,
-    pub(crate) role: Role,
-    /// No letter or digit of a spaced script may stand before.
-    pub(crate) whole_start: bool,
-    /// … or after.
-    pub(crate) whole_end: bool,
-    /// Neighbours in it that are both letters or digits of spaced scripts.
-    pub(crate) pairs: u32,
 }
 
 /// Compiled, unchanging: scans share it.
@@ -55,66 +36,128 @@ pub struct Filter {
     pub(crate) options: Options,
     pub(crate) classes: Classes,
     /// Patterns without noise in them, over the text without its noise.
-    pub(crate) plain: Option<Automaton>,
+    pub(crate) plain: Option<Lane>,
     /// Patterns with noise in them (all of them if nothing is skipped), over the text as it is.
-    pub(crate) exact: Option<Automaton>,
-    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) exact: Option<Lane>,
+    /// By number, in the order of their folded characters.
+    pub(crate) patterns: Section<Pattern>,
+    /// Number of the word that a pattern was given for.
+    pub(crate) owners: Section<u32>,
     pub(crate) has_allowed: bool,
 }
 
-/// What identifies a word in a filter: its folded characters. Words that fold alike are one.
-///
-/// # Errors
-/// If it is empty or longer than [`LONGEST_WORD`].
-pub fn key(fold: Fold, word: impl Iterator<Item = u32>) -> Result<Vec<u32>, InvalidWord> {
-    let key: Vec<u32> = word.map(|c| fold.apply(c)).collect();
-    match key.len() {
-        0 => Err(InvalidWord::empty()),
-        length if length > LONGEST_WORD => Err(InvalidWord::too_long(length)),
-        _ => Ok(key),
+/// Some of the patterns, and how the text is read for them.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) automaton: Automaton,
+    pub(crate) prefilter: Prefilter,
+    /// Noise is passed over.
+    pub(crate) noise: bool,
+    /// Where characters may be repeated: the automaton's patterns are by runs, these are their lengths.
+    pub(crate) runs: Option<Runs>,
+}
+
+impl Lane {
+    fn build(
+        chosen: &[(&[u32], u32)],
+        classes: &Classes,
+        alphabet: usize,
+        patterns: &[Pattern],
+        noise: bool,
+        repeats: bool,
+    ) -> Self {
+        let (collapsed, runs) = if repeats { runs::collapse(chosen) } else { Default::default() };
+        let by_runs: Vec<_> = collapsed.iter().map(|(labels, number)| (labels.as_slice(), *number)).collect();
+        let automaton = Automaton::build(if repeats { &by_runs } else { chosen }, alphabet);
+        let mut pairs: Vec<_> = (chosen.iter().filter(|(labels, _)| labels.len() > 1))
+            .map(|&(labels, number)| (labels[0], labels[1], patterns[number as usize].whole_start()))
+            .collect();
+        // Of two with the same labels, the one that may begin anywhere comes first.
+        pairs.sort_unstable();
+        pairs.dedup_by_key(|&mut (first, second, _)| (first, second));
+        let prefilter = Prefilter::build(classes, &automaton, noise, &pairs, alphabet);
+        Self { automaton, prefilter, noise, runs: repeats.then_some(runs) }
     }
+}
+
+/// A pattern as the builder has it: sorted, distinct.
+pub(crate) struct Source<'a> {
+    /// Folded characters.
+    pub(crate) key: &'a [u32],
+    pub(crate) role: Role,
+    /// Another spelling of its word: it may be spaced anywhere.
+    pub(crate) variant: bool,
+    /// Number of its word.
+    pub(crate) owner: u32,
 }
 
 impl Filter {
-    /// Compiles keys (see [`key`]), sorted and distinct. A pattern's number is its index there.
-    #[must_use]
-    pub fn build(options: Options, keys: &[(Vec<u32>, Role)]) -> Self {
-        debug_assert!(keys.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        let alphabet: BTreeSet<u32> = keys.iter().flat_map(|(key, _)| key.iter().copied()).collect();
-        let size = alphabet.len();
-        let classes = Classes::new(options.fold).with_alphabet(options.fold, alphabet.into_iter());
-        let (mut plain, mut exact) = (Vec::new(), Vec::new());
-        let mut patterns = Vec::with_capacity(keys.len());
-        for (key, role) in keys {
-            // Classes are numbered in the order of code points, so the lists stay sorted.
-            let labels = key.iter().map(|&c| classes.get(c).class()).collect();
-            let noisy = key.iter().any(|&c| classes.get(c).is(kind::NOISE));
-            let list = if noisy || options.skip.is_none() { &mut exact } else { &mut plain };
-            list.push((labels, patterns.len() as u32));
-            patterns.push(Pattern::new(&classes, options, key, *role));
+    /// Compiles patterns, sorted by key and distinct. A pattern's number is its index there.
+    pub(crate) fn compile(options: Options, sources: &[Source<'_>]) -> Self {
+        debug_assert!(sources.windows(2).all(|pair| pair[0].key < pair[1].key));
+        let alphabet = alphabet(sources.iter().map(|source| source.key));
+        let classes = Classes::with_alphabet(options.fold, &alphabet);
+        let kinds = |c: u32| classes.get(c).kinds();
+        // Classes are numbered in the order of code points, so the patterns stay sorted.
+        let mut labels: Vec<u32> = Vec::with_capacity(sources.iter().map(|source| source.key.len()).sum());
+        let mut spans = Vec::with_capacity(sources.len());
+        let mut patterns = Vec::with_capacity(sources.len());
+        let mut key_kinds = Vec::new();
+        for source in sources {
+            let from = labels.len();
+            labels.extend(source.key.iter().map(|&c| classes.get(c).class()));
+            key_kinds.clear();
+            key_kinds.extend(source.key.iter().map(|&c| kinds(c)));
+            if options.repeats {
+                collapsed_kinds(source.key, &mut key_kinds);
+            }
+            let latin = options.whole_words && (source.variant || is_latin(&key_kinds));
+            let noisy = key_kinds.iter().any(|kinds| kinds & kind::NOISE != 0);
+            patterns.push(Pattern::new(source, &key_kinds, latin));
+            spans.push((from, labels.len(), noisy || options.skip.is_none()));
         }
-        let automaton = |list: Vec<_>| (!list.is_empty()).then(|| Automaton::build(&list, size));
+        let lane = |exact: bool| {
+            let numbered = spans.iter().zip(0..).filter(|(span, _)| span.2 == exact);
+            let chosen: Vec<_> =
+                numbered.map(|(&(from, end, _), number)| (&labels[from..end], number)).collect();
+            (!chosen.is_empty())
+                .then(|| Lane::build(&chosen, &classes, alphabet.len(), &patterns, !exact, options.repeats))
+        };
         Self {
             options,
-            plain: automaton(plain),
-            exact: automaton(exact),
-            has_allowed: patterns.iter().any(|pattern| pattern.role == Role::Allowed),
-            patterns,
+            plain: lane(false),
+            exact: lane(true),
+            has_allowed: sources.iter().any(|source| source.role == Role::Allowed),
+            owners: sources.iter().map(|source| source.owner).collect::<Vec<_>>().into(),
+            patterns: patterns.into(),
             classes,
         }
     }
+
+    /// Number of the word that a pattern was given for; allowed texts have none that means anything.
+    #[inline]
+    #[must_use]
+    pub fn owner(&self, pattern: u32) -> u32 {
+        self.owners[pattern as usize]
+    }
 }
 
-impl Pattern {
-    fn new(classes: &Classes, options: Options, key: &[u32], role: Role) -> Self {
-        let in_word = |c: u32| classes.get(c).is(kind::WORD);
-        let latin = options.whole_words && is_latin(classes, key);
-        Self {
-            length: key.len() as u32,
-            role,
-            whole_start: latin && in_word(key[0]),
-            whole_end: latin && in_word(key[key.len() - 1]),
-            pairs: key.windows(2).filter(|pair| in_word(pair[0]) && in_word(pair[1])).count() as u32,
-        }
+/// Distinct characters of all keys, ascending.
+fn alphabet<'a>(keys: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
+    let mut seen = vec![0u64; 0x11_0000 / 64];
+    for &c in keys.flatten() {
+        seen[c as usize / 64] |= 1 << (c % 64);
     }
+    let words = seen.iter().zip(0u32..).filter(|&(&bits, _)| bits != 0);
+    words.flat_map(|(&bits, index)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| index * 64 + bit)).collect()
+}
+
+/// Keeps the kinds of one character of each run.
+fn collapsed_kinds(key: &[u32], kinds: &mut Vec<u32>) {
+    let mut place = 0;
+    kinds.retain(|_| {
+        let first = place == 0 || key[place] != key[place - 1];
+        place += 1;
+        first
+    });
 }

@@ -20,6 +20,25 @@ impl Fold {
         (bits & !3 == 0).then_some(Self(bits))
     }
 
+    /// The bits of Python's `xiaoer.Fold`.
+    #[must_use]
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The characters that one stands for, if they are several.
+    #[must_use]
+    pub fn expand(self, _code_point: u32) -> Option<Vec<u32>> {
+        None
+    }
+
+    /// Kind bits of a code point.
+    #[must_use]
+    pub fn kinds(self, code_point: u32) -> u32 {
+        let folded = self.apply(code_point);
+        KINDS.iter().find(|(_, r)| r.iter().any(|&(a, b)| a <= folded && folded <= b)).map_or(0, |(k, _)| *k)
+    }
+
     fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

@@ -58,8 +58,13 @@ pub(crate) struct Leftmost {
 }
 
 impl Leftmost {
-    pub(crate) fn stopping_at_first() -> Self {
-        Self { first_only: true, ..Self::default() }
+    /// Goes on after hits that end at `end` and allowed texts that cover all up to `reach`.
+    pub(crate) fn going_on(end: usize, reach: usize, first_only: bool) -> Self {
+        let mut sink = Self { end, first_only, ..Self::default() };
+        if reach > 0 {
+            sink.cover.add(0, reach);
+        }
+        sink
     }
 }
 
@@ -100,32 +105,6 @@ impl Sink for Leftmost {
     }
 }
 
-/// Any occurrence at all; only right where nothing is allowed.
-#[derive(Default)]
-pub(crate) struct First {
-    pub(crate) hit: bool,
-}
-
-impl Sink for First {
-    fn word(&mut self, _: Found) {
-        self.hit = true;
-    }
-
-    fn allowed(&mut self, _: usize, _: usize) {
-        unreachable!("used only for filters without allowed texts");
-    }
-
-    fn waits(&self) -> bool {
-        self.hit
-    }
-
-    fn settle(&mut self, _: usize) {}
-
-    fn enough(&self) -> bool {
-        self.hit
-    }
-}
-
 /// All occurrences.
 #[derive(Default)]
 pub(crate) struct All {
@@ -134,10 +113,19 @@ pub(crate) struct All {
 }
 
 impl All {
-    pub(crate) fn into_found(self, length: impl Fn(u32) -> u32) -> Vec<Found> {
+    /// Goes on after allowed texts that cover all up to `reach`.
+    pub(crate) fn going_on(reach: usize) -> Self {
+        let mut sink = Self::default();
+        if reach > 0 {
+            sink.cover.add(0, reach);
+        }
+        sink
+    }
+
+    pub(crate) fn into_found(self, length: impl Fn(u32) -> usize) -> Vec<Found> {
         let Self { mut found, cover } = self;
         found.retain(|&found| !cover.has(found));
-        found.sort_unstable_by_key(|found| (found.start, found.end, u32::MAX - length(found.pattern)));
+        found.sort_unstable_by_key(|found| (found.start, found.end, usize::MAX - length(found.pattern)));
         found
     }
 }

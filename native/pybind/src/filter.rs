@@ -1,22 +1,27 @@
 //! `WordFilter` and `FilterStream`: Python objects around the kernels' filter. `xiaoer.filter` is the facade.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::{MutexExt, PyOnceLock};
-use pyo3::types::{PyBytes, PyList, PyString, PyType};
-use xiaoer_kernels::classes::Classes;
-use xiaoer_kernels::filter::{Filter, Options, Role, Skip, key};
+use pyo3::sync::MutexExt;
+use pyo3::types::{PyBytes, PyList, PyString};
+use xiaoer_kernels::builder::key;
+use xiaoer_kernels::classes::{Classes, fold_into};
+use xiaoer_kernels::filter::{Options, Skip};
 use xiaoer_kernels::fold::Fold;
 use xiaoer_kernels::scan::Found;
 use xiaoer_kernels::stream::{MaskStream, Output};
 use xiaoer_kernels::text::Unit;
 
+use crate::compiled::{Compiled, Current, text_of};
 use crate::errors::invalid_word;
-use crate::pystr;
+use crate::pystr::{self, Text};
 use crate::with_units;
+
+/// Texts from this length on are scanned without the GIL; below, giving it up costs more than it gives.
+const LARGE: usize = 1 << 16;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<WordFilter>()?;
@@ -25,28 +30,13 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(kinds_of, module)?)
 }
 
-/// What to look for, by folded text: the source of the next compilation.
-struct Contents {
-    /// `xiaoer.Word` objects.
-    words: BTreeMap<Vec<u32>, Py<PyAny>>,
-    allowed: BTreeMap<Vec<u32>, Py<PyString>>,
-}
-
-/// What a scan uses. Never changes; scans under way keep theirs alive.
-struct Compiled {
-    filter: Filter,
-    /// By pattern number; None for an allowed text.
-    words: Vec<Option<Py<PyAny>>>,
-}
-
 /// Finds words in texts. Base of `xiaoer.WordFilter`, which documents it and prepares the arguments.
 #[pyclass(subclass, frozen, module = "xiaoer_native")]
-struct WordFilter {
+pub(crate) struct WordFilter {
     options: Options,
     /// Held by who changes the words, from reading the old ones to swapping the new ones in.
-    contents: Mutex<Contents>,
-    /// Locked only to copy or swap the pointer.
-    compiled: RwLock<Arc<Compiled>>,
+    changing: Mutex<()>,
+    compiled: Current,
 }
 
 #[pymethods]
@@ -57,40 +47,36 @@ impl WordFilter {
         allow: &Bound<'_, PyList>,
         fold: u8,
         skip: Option<(usize, usize)>,
+        repeats: bool,
         whole_words: bool,
     ) -> PyResult<Self> {
-        let py = words.py();
         let fold = Fold::from_bits(fold)
             .ok_or_else(|| PyValueError::new_err(format!("fold {fold} has bits that no Fold has")))?;
         let skip = skip.map(|(gap, total)| Skip { gap, total });
-        let options = Options { fold, skip, whole_words };
-        let mut contents = Contents { words: BTreeMap::new(), allowed: BTreeMap::new() };
-        for text in allow {
-            let text: Bound<'_, PyString> = text.extract()?;
-            contents.allowed.insert(folded(fold, &text)?, text.unbind());
-        }
-        contents.words.extend(keyed(fold, words)?);
-        let compiled = RwLock::new(Arc::new(compile(py, options, &contents)));
-        Ok(Self { options, contents: Mutex::new(contents), compiled })
+        let options = Options { fold, skip, repeats, whole_words };
+        let allowed = allow.iter().map(|text| Ok(text.cast_into::<PyString>()?.unbind()));
+        let given = words.iter().map(Bound::unbind).collect();
+        let compiled = Compiled::build(words.py(), options, given, allowed.collect::<PyResult<_>>()?)?;
+        Ok(Self { options, changing: Mutex::new(()), compiled: Current::new(compiled) })
     }
 
     /// Whether the text has a hit.
-    fn contains(&self, text: &Bound<'_, PyString>) -> bool {
-        let compiled = self.current();
-        with_units!(pystr::view(text), units => compiled.filter.contains(units))
+    #[pyo3(name = "contains")]
+    fn py_contains(&self, text: &Bound<'_, PyString>) -> bool {
+        self.contains(text)
     }
 
     /// The hits from left to right: of those that overlap the leftmost, of those that start together the longest.
-    fn find<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {
-        let compiled = self.current();
-        let found = with_units!(pystr::view(text), units => compiled.filter.find(units));
+    pub(crate) fn find<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {
+        let compiled = self.compiled.get(text.py());
+        let found = scan(text, |text| with_units!(text, units => compiled.filter.find(units)));
         compiled.matches(text.py(), &found)
     }
 
     /// Every hit, ordered by start and end.
     fn find_overlapping<'py>(&self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {
-        let compiled = self.current();
-        let found = with_units!(pystr::view(text), units => compiled.filter.find_overlapping(units));
+        let compiled = self.compiled.get(text.py());
+        let found = scan(text, |text| with_units!(text, units => compiled.filter.find_overlapping(units)));
         compiled.matches(text.py(), &found)
     }
 
@@ -98,120 +84,104 @@ impl WordFilter {
     #[pyo3(signature = (text, mask = Mask::default()), text_signature = "($self, text, mask='*')")]
     #[allow(clippy::needless_pass_by_value)]
     fn replace<'py>(&self, text: &Bound<'py, PyString>, mask: Mask) -> PyResult<Bound<'py, PyString>> {
-        let compiled = self.current();
-        let masked = with_units!(pystr::view(text), units => {
-            let found = compiled.filter.find(units);
-            (!found.is_empty()).then(|| masked(units, &found, &mask.0))
+        let compiled = self.compiled.get(text.py());
+        let masked = scan(text, |text| {
+            with_units!(text, units => {
+                let found = compiled.filter.find(units);
+                (!found.is_empty()).then(|| masked(units, &found, mask.code_points()))
+            })
         });
         masked.map_or_else(|| Ok(text.clone()), |masked| pystr::build(text.py(), &masked))
     }
 
     /// A stream that masks hits; it keeps the words of this moment.
     #[pyo3(signature = (mask = Mask::default()), text_signature = "($self, mask='*')")]
-    fn stream(&self, mask: Mask) -> FilterStream {
-        FilterStream { compiled: self.current(), stream: MaskStream::new(mask.0) }
+    #[allow(clippy::needless_pass_by_value)]
+    fn stream(&self, py: Python<'_>, mask: Mask) -> FilterStream {
+        let stream = MaskStream::new(mask.code_points().to_vec());
+        FilterStream { compiled: self.compiled.get(py), stream }
     }
 
     /// Takes these words in, replacing those that fold to the same; all or none.
     fn add(&self, words: &Bound<'_, PyList>) -> PyResult<()> {
-        let added = keyed(self.options.fold, words)?;
-        self.change(words.py(), |contents| contents.words.extend(added));
-        Ok(())
+        self.change(words.py(), |given| {
+            given.extend(words.iter().map(Bound::unbind));
+            Ok(())
+        })
     }
 
     /// Takes these words out, by text as folded; one that is not in is passed over.
     fn remove(&self, words: &Bound<'_, PyList>) -> PyResult<()> {
-        let removed = keyed(self.options.fold, words)?;
-        self.change(words.py(), |contents| {
-            for (key, _) in removed {
-                contents.words.remove(&key);
-            }
-        });
-        Ok(())
+        let py = words.py();
+        let removed: HashSet<_> = words.iter().map(|word| self.folded(&word)).collect::<PyResult<_>>()?;
+        self.change(py, |given| {
+            let mut error = None;
+            given.retain(|word| match self.folded(word.bind(py)) {
+                Ok(key) => !removed.contains(&key),
+                Err(other) => {
+                    error = Some(other);
+                    true
+                }
+            });
+            error.map_or(Ok(()), Err)
+        })
     }
 
     /// The words, one for each folded text, ordered by that.
     #[getter]
     fn words<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let contents = lock(py, &self.contents);
-        PyList::new(py, contents.words.values().map(|word| word.bind(py)))
+        self.compiled.get(py).words(py)
     }
 
     /// The allowed texts, ordered as the words.
     #[getter]
-    fn allow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let contents = lock(py, &self.contents);
-        PyList::new(py, contents.allowed.values().map(|text| text.bind(py)))
+    fn allow(&self, py: Python<'_>) -> Vec<Py<PyString>> {
+        self.compiled.get(py).allowed(py)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.compiled.get(py).len()
     }
 }
 
 impl WordFilter {
+    /// Whether the text has a hit.
     #[inline]
-    fn current(&self) -> Arc<Compiled> {
-        // Nothing panics while the pointer is locked, so a poisoned lock still holds a whole one.
-        Arc::clone(&self.compiled.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    pub(crate) fn contains(&self, text: &Bound<'_, PyString>) -> bool {
+        let py = text.py();
+        let view = pystr::view(text);
+        if view.len() < LARGE {
+            return self.compiled.with(py, |filter| with_units!(view, units => filter.contains(units)));
+        }
+        let compiled = self.compiled.get(py);
+        py.detach(|| with_units!(view, units => compiled.filter.contains(units)))
     }
 
     /// Builds aside and swaps; scans under way keep the old words.
-    fn change(&self, py: Python<'_>, change: impl FnOnce(&mut Contents)) {
-        let mut contents = lock(py, &self.contents);
-        change(&mut contents);
-        let next = Arc::new(compile(py, self.options, &contents));
-        let old = {
-            let mut current = self.compiled.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            std::mem::replace(&mut *current, next)
-        };
-        drop(contents);
-        // After both locks: this may free Python objects, and freeing may run Python code.
-        drop(old);
+    fn change(&self, py: Python<'_>, change: impl FnOnce(&mut Vec<Py<PyAny>>) -> PyResult<()>) -> PyResult<()> {
+        // Waited for without the GIL: its holder gives the GIL up while it compiles.
+        let guard = self.changing.lock_py_attached(py);
+        let _guard = guard.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let current = self.compiled.get(py);
+        let mut given = current.given(py);
+        change(&mut given)?;
+        let next = Compiled::build(py, self.options, given, current.allowed(py))?;
+        self.compiled.swap(py, next);
+        Ok(())
+    }
+
+    fn folded(&self, word: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+        let text = text_of(word)?;
+        with_units!(pystr::view(&text), units => key(self.options.fold, units.iter().map(|unit| unit.code_point())))
+            .map_err(|error| invalid_word(&error))
     }
 }
 
-impl Compiled {
-    fn matches<'py>(&self, py: Python<'py>, found: &[Found]) -> PyResult<Bound<'py, PyList>> {
-        static MATCH: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        let matches = PyList::empty(py);
-        for hit in found {
-            let word = self.words[hit.pattern as usize].as_ref();
-            matches.append(MATCH.import(py, "xiaoer._words", "Match")?.call1((hit.start, hit.end, word))?)?;
-        }
-        Ok(matches)
-    }
-}
-
-/// The lock, waited for without the GIL: its holder gives the GIL up while it compiles.
-fn lock<'a>(py: Python<'_>, contents: &'a Mutex<Contents>) -> std::sync::MutexGuard<'a, Contents> {
-    contents.lock_py_attached(py).unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn compile(py: Python<'_>, options: Options, contents: &Contents) -> Compiled {
-    let mut merged: BTreeMap<&[u32], Option<&Py<PyAny>>> =
-        contents.words.iter().map(|(key, word)| (key.as_slice(), Some(word))).collect();
-    // An allowed text that is also a word is allowed.
-    merged.extend(contents.allowed.keys().map(|key| (key.as_slice(), None)));
-    let mut keys = Vec::with_capacity(merged.len());
-    let mut words = Vec::with_capacity(merged.len());
-    for (key, word) in merged {
-        keys.push((key.to_vec(), if word.is_some() { Role::Word } else { Role::Allowed }));
-        words.push(word.map(|word| word.clone_ref(py)));
-    }
-    let filter = py.detach(|| Filter::build(options, &keys));
-    Compiled { filter, words }
-}
-
-/// `xiaoer.Word` objects by their folded texts; the last of those that fold alike.
-fn keyed(fold: Fold, words: &Bound<'_, PyList>) -> PyResult<BTreeMap<Vec<u32>, Py<PyAny>>> {
-    let mut keyed = BTreeMap::new();
-    for word in words {
-        let text: Bound<'_, PyString> = word.getattr(pyo3::intern!(words.py(), "text"))?.extract()?;
-        keyed.insert(folded(fold, &text)?, word.unbind());
-    }
-    Ok(keyed)
-}
-
-fn folded(fold: Fold, text: &Bound<'_, PyString>) -> PyResult<Vec<u32>> {
-    with_units!(pystr::view(text), units => key(fold, units.iter().map(|unit| unit.code_point())))
-        .map_err(|error| invalid_word(&error))
+/// Scans a text, without the GIL if it is large.
+#[inline]
+fn scan<T: Send>(text: &Bound<'_, PyString>, scan: impl FnOnce(Text<'_>) -> T + Send) -> T {
+    let view = pystr::view(text);
+    if view.len() < LARGE { scan(view) } else { text.py().detach(|| scan(view)) }
 }
 
 fn masked<U: Unit>(units: &[U], found: &[Found], mask: &[u32]) -> Vec<u32> {
@@ -229,11 +199,17 @@ fn masked<U: Unit>(units: &[U], found: &[Found], mask: &[u32]) -> Vec<u32> {
 }
 
 /// What a code point of a hit becomes.
-struct Mask(Vec<u32>);
+struct Mask(Option<Vec<u32>>);
+
+impl Mask {
+    fn code_points(&self) -> &[u32] {
+        self.0.as_deref().unwrap_or(&['*' as u32])
+    }
+}
 
 impl Default for Mask {
     fn default() -> Self {
-        Self(vec![u32::from('*')])
+        Self(None)
     }
 }
 
@@ -242,9 +218,9 @@ impl<'py> FromPyObject<'_, 'py> for Mask {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let mask = object.cast::<PyString>()?.to_owned();
-        Ok(Self(
-            with_units!(pystr::view(&mask), units => units.iter().map(|unit| unit.code_point()).collect()),
-        ))
+        let code_points =
+            with_units!(pystr::view(&mask), units => units.iter().map(|unit| unit.code_point()).collect());
+        Ok(Self(Some(code_points)))
     }
 }
 
@@ -259,8 +235,8 @@ struct FilterStream {
 impl FilterStream {
     /// Reads on, and returns what nothing to come can change: all but the longest partial match at the end.
     fn feed<'py>(&mut self, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-        let filter = &self.compiled.filter;
-        match with_units!(pystr::view(text), units => self.stream.feed(filter, units)) {
+        let Self { compiled, stream } = self;
+        match scan(text, |text| with_units!(text, units => stream.feed(&compiled.filter, units))) {
             Output::Unchanged(end) => pystr::slice(text, 0, end),
             Output::Changed(output) => pystr::build(text.py(), &output),
         }
@@ -276,17 +252,18 @@ impl FilterStream {
 #[pyfunction]
 fn fold_text<'py>(text: &Bound<'py, PyString>, fold: u8) -> PyResult<Bound<'py, PyString>> {
     let fold = Fold::from_bits(fold).ok_or_else(|| PyValueError::new_err("unknown fold"))?;
-    let folded: Vec<u32> = with_units!(pystr::view(text), units => units.iter().map(|unit| fold.apply(unit.code_point())).collect());
+    let mut folded = Vec::new();
+    with_units!(pystr::view(text), units => {
+        fold_into(fold, units.iter().map(|unit| unit.code_point()), &mut folded);
+    });
     pystr::build(text.py(), &folded)
 }
 
-/// One byte a code point, the bits of its kind after folding; for the parity suite.
+/// The kinds of each character, a byte each; for the parity suite.
 #[pyfunction]
 fn kinds_of<'py>(text: &Bound<'py, PyString>, fold: u8) -> PyResult<Bound<'py, PyBytes>> {
     let fold = Fold::from_bits(fold).ok_or_else(|| PyValueError::new_err("unknown fold"))?;
     let classes = Classes::new(fold);
-    let kinds: Vec<u8> = with_units!(pystr::view(text), units => {
-        units.iter().map(|unit| (classes.get(unit.code_point()).kinds() >> 24) as u8).collect()
-    });
+    let kinds: Vec<u8> = with_units!(pystr::view(text), units => units.iter().map(|unit| (classes.get(unit.code_point()).kinds() >> 24) as u8).collect());
     Ok(PyBytes::new(text.py(), &kinds))
 }

@@ -3,8 +3,11 @@
 use pyo3::prelude::*;
 
 mod chunker;
+mod compiled;
 mod errors;
+mod fastcall;
 mod filter;
+mod matches;
 mod pystr;
 
 #[pymodule]
@@ -13,6 +16,8 @@ fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("profile", if cfg!(debug_assertions) { "debug" } else { "release" })?;
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     filter::register(module)?;
+    module.add_class::<matches::Match>()?;
+    module.add_function(wrap_pyfunction!(fastcall::speed_up, module)?)?;
     chunker::register(module)?;
     Ok(())
 }

@@ -18,6 +18,18 @@ pub enum Text<'a> {
     Ucs4(&'a [u32]),
 }
 
+impl Text<'_> {
+    /// Characters.
+    #[inline]
+    pub fn len(self) -> usize {
+        match self {
+            Self::Ucs1(units) => units.len(),
+            Self::Ucs2(units) => units.len(),
+            Self::Ucs4(units) => units.len(),
+        }
+    }
+}
+
 /// Runs one generic expression on whichever width a [`Text`] has.
 #[macro_export]
 macro_rules! with_units {

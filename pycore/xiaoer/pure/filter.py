@@ -1,22 +1,37 @@
 """The word filter in plain Python: what `xiaoer.filter` promises, as short as it can be said.
 
 An occurrence of a pattern is a run of characters of the text that fold to the pattern's, with nothing but noise
-between them, as `Skip` allows. A pattern that has noise in it (`C++`) occurs only without further noise. An
-occurrence counts unless an occurrence of an allowed text covers it.
+between them, as `Skip` allows. A pattern that has noise in it (`C++`) occurs only without further noise. A character
+that folds to several is found whole or not at all. An occurrence counts unless an occurrence of an allowed text
+covers it.
+
+Where characters may be repeated, texts and patterns are read by runs of one character: a pattern occurs where each of
+its runs is at least as long, from the first character of its first run until its last run is long enough. Noise
+inside the first run counts for nothing.
 """
 
 import threading
 from collections import deque
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple, Self
 
+from xiaoer._variants import spellings
 from xiaoer._words import Fold, Match, Word
 from xiaoer.errors import InvalidWord
 from xiaoer.pure.automaton import Node, Pattern, build
-from xiaoer.pure.characters import DIGIT, INVISIBLE, NOISE, SPACE, WORD, Characters
+from xiaoer.pure.characters import DIGIT, INVISIBLE, NOISE, SPACE, WORD, Characters, kinds_of_folded
 
 LONGEST_WORD = 1000
+
+
+class Options(NamedTuple):
+    """What is the same for all words of a filter."""
+
+    fold: Fold
+    skip: tuple[int, int] | None
+    repeats: bool
+    whole_words: bool
 
 
 def check_str(value: object) -> None:
@@ -25,37 +40,60 @@ def check_str(value: object) -> None:
         raise TypeError(f"expected a str, not {type(value).__name__}")
 
 
+def as_word(value: object) -> Word:
+    """The word itself or the `Word` of a `str`; raises TypeError for anything else."""
+    if isinstance(value, Word):
+        return value
+    if isinstance(value, str):
+        return Word(value)
+    raise TypeError(f"a word is a str or a Word, not {type(value).__name__}")
+
+
 class Compiled:
     """Words and allowed texts as automata. Never changes; scans under way keep theirs."""
 
-    def __init__(
-        self,
-        words: dict[str, Word],
-        allowed: dict[str, str],
-        fold: Fold,
-        skip: tuple[int, int] | None,
-        whole_words: bool,
-    ) -> None:
-        self.characters = Characters(fold)
-        self.skip = skip
-        self.whole_words = whole_words
-        merged: dict[str, Word | None] = {**words, **dict.fromkeys(allowed)}
+    def __init__(self, words: dict[str, Word], allowed: dict[str, str], options: Options) -> None:
+        self.characters = Characters(options.fold)
+        self.options = options
+        variants = {
+            self.key(text): word for word in words.values() for text in spellings(word.text, word.variants)
+        }
+        merged: dict[str, Word | None] = {**variants, **words, **dict.fromkeys(allowed)}
         plain: list[Pattern] = []
         exact: list[Pattern] = []
         for key, word in merged.items():
-            kinds = [self.characters[char][1] for char in key]
-            latin = whole_words and all(kind & (WORD | NOISE) for kind in kinds) and any(k & WORD for k in kinds)
-            pattern = Pattern(
-                key,
-                word,
-                whole_start=bool(latin and kinds[0] & WORD),
-                whole_end=bool(latin and kinds[-1] & WORD),
-                pairs=sum(bool(a & b & WORD) for a, b in pairwise(kinds)),
-            )
-            (exact if skip is None or any(kind & NOISE for kind in kinds) else plain).append(pattern)
+            variant = word is not None and key not in words
+            pattern = self._pattern(key, word, variant)
+            noisy = any(kinds_of_folded(char) & NOISE for char in key)
+            (exact if noisy or options.skip is None else plain).append(pattern)
         self.plain = build(plain)
         self.exact = build(exact)
         self.longest = max(map(len, merged), default=1)
+
+    def key(self, text: str) -> str:
+        """The folded text; raises InvalidWord if it is empty or too long."""
+        check_str(text)
+        key = "".join(self.characters[char][0] for char in text)
+        if not key:
+            raise InvalidWord("a word is empty")
+        if len(key) > LONGEST_WORD:
+            raise InvalidWord(f"a word has {len(key)} characters; {LONGEST_WORD} are the most")
+        return key
+
+    def _pattern(self, key: str, word: Word | None, variant: bool) -> Pattern:
+        runs = [(char, len(list(run))) for char, run in groupby(key)] if self.options.repeats else [(c, 1) for c in key]
+        kinds = [kinds_of_folded(char) for char, _ in runs]
+        latin = all(kind & (WORD | NOISE) for kind in kinds) and any(kind & WORD for kind in kinds)
+        alone = self.options.whole_words and (latin or variant)
+        return Pattern(
+            "".join(char for char, _ in runs),
+            tuple(length for _, length in runs),
+            word,
+            whole_start=bool(alone and kinds[0] & WORD),
+            whole_end=bool(alone and kinds[-1] & WORD),
+            pairs=sum(bool(a & b & WORD) for a, b in pairwise(kinds)),
+            any_spacing=variant,
+        )
 
 
 class Occurrence(NamedTuple):
@@ -66,12 +104,20 @@ class Occurrence(NamedTuple):
     pattern: Pattern
 
 
-class Mark(NamedTuple):
-    """A character that a walk accepted."""
+class Mark:
+    """A character that a walk accepted, or a run of one."""
 
-    at: int
-    spaced: int
-    starts_word: bool
+    __slots__ = ("at", "begins", "passed", "run", "spaced", "starts_word")
+
+    def __init__(self, at: int, passed: int, spaced: int, *, starts_word: bool, begins: bool) -> None:
+        self.at = at
+        self.passed = passed
+        """Noise characters before it in the whole text; before the last one of a run."""
+        self.spaced = spaced
+        self.starts_word = starts_word
+        self.begins = begins
+        """It is not the second, third … of those that one character of the text folds to."""
+        self.run = 1
 
 
 class Walk:
@@ -79,54 +125,75 @@ class Walk:
 
     def __init__(self, root: Node, compiled: Compiled, *, over_noise: bool) -> None:
         self.root = self.node = root
-        self.compiled = compiled
+        self.options = compiled.options
         self.over_noise = over_noise
         self.at = -1
+        self.char = ""
         self.kinds = 0
         self.noise = 0
+        self.passed = 0
         self.spaced = 0
         self.trail: deque[Mark] = deque(maxlen=compiled.longest)
 
-    def read(self, at: int, char: str, kinds: int, starts_word: bool) -> Iterator[Occurrence]:
-        """Reads one folded character, and tells which patterns end with it."""
+    def read(self, at: int, folded: str, kinds: int, starts_word: bool) -> Iterator[Occurrence]:
+        """Reads one character, and tells which patterns end with it."""
         if self.over_noise and kinds & NOISE:
             self.noise |= kinds
+            self.passed += 1
             return
-        self._cross_gap(at, kinds)
-        self.node = self.node.step(char)
-        self.trail.append(Mark(at, self.spaced, starts_word))
-        self.at, self.kinds, self.noise = at, kinds, 0
-        for pattern in self.node.patterns():
-            first = self.trail[-len(pattern.key)]
+        for place, char in enumerate(folded):
+            kinds = kinds if len(folded) == 1 else kinds_of_folded(char)
+            self._accept(at, char, kinds, starts_word=starts_word, begins=place == 0)
+        for pattern in self.node.endings():
+            marks = list(self.trail)[-len(pattern.key) :]
+            first, last = marks[0], marks[-1]
             # "pen is" is two words, not one with noise in it; "p e n i s" is one.
-            whole = self.spaced - first.spaced in (0, pattern.pairs)
-            if whole and (first.starts_word or not pattern.whole_start):
+            whole = pattern.any_spacing or self.spaced - first.spaced in (0, pattern.pairs)
+            alone = first.starts_word or not pattern.whole_start
+            runs = all(mark.run >= run for mark, run in zip(marks, pattern.runs, strict=True))
+            if whole and alone and runs and last.run == pattern.runs[-1] and first.begins:
                 yield Occurrence(first.at, at + 1, pattern)
 
-    def _cross_gap(self, at: int, kinds: int) -> None:
+    def _accept(self, at: int, char: str, kinds: int, *, starts_word: bool, begins: bool) -> None:
+        repeats = self.options.repeats and char == self.char
+        self._cross_gap(at, kinds, repeats=repeats)
+        if repeats and self.node.depth:
+            self.trail[-1].run += 1
+            self.trail[-1].passed = self.passed
+        else:
+            self.node = self.node.step(char)
+            self.trail.append(Mark(at, self.passed, self.spaced, starts_word=starts_word, begins=begins))
+        self.at, self.char, self.kinds, self.noise = at, char, kinds, 0
+
+    def _cross_gap(self, at: int, kinds: int, *, repeats: bool) -> None:
+        if not self.noise:
+            return
         self._prune(at)
-        if self.compiled.whole_words and self.noise:
+        if self.options.whole_words:
             if self.kinds & kinds & DIGIT and self.noise & ~INVISIBLE:
                 # A price, a date, a phone number: two numbers, not one with noise in it.
                 self.node = self.root
-            elif self.kinds & kinds & WORD and self.noise & SPACE:
+            elif self.kinds & kinds & WORD and self.noise & SPACE and not repeats:
                 self.spaced += 1
 
     def _prune(self, at: int) -> None:
         """Gives up partial matches that hold more noise before position `at` than allowed."""
-        if self.compiled.skip is None:
+        if self.options.skip is None:
             return
-        gap, total = self.compiled.skip
+        gap, total = self.options.skip
         if at - self.at - 1 > gap:
             self.node = self.root
-        while self.node.depth and at - self.trail[-self.node.depth].at - self.node.depth > total:
+        while self.node.depth and self.passed - self.trail[-self.node.depth].passed > total:
             self.node = self.node.fail
 
     def live(self, at: int) -> int:
         """Where the longest partial match that may still grow starts; `at` if there is none."""
         self._prune(at)
-        depth = self.node.live.depth
-        return self.trail[-depth].at if depth else at
+        for node in self.node.suffixes():
+            grows = node.children or any(pattern.runs[-1] > self.trail[-1].run for pattern in node.patterns)
+            if grows and self.trail[-node.depth].begins:
+                return self.trail[-node.depth].at
+        return at
 
 
 class Scan:
@@ -193,34 +260,36 @@ def leftmost_longest(occurrences: list[Occurrence], start: int) -> Iterator[Occu
 class WordFilter:
     """Base of `xiaoer.WordFilter`, which documents it and prepares the arguments."""
 
-    _options: tuple[Fold, tuple[int, int] | None, bool]
+    _options: Options
     _allowed: dict[str, str]
     _words: dict[str, Word]
     _changing: threading.Lock
     _compiled: Compiled
 
     def __new__(
-        cls, words: list[Word], allow: list[str], fold: int, skip: tuple[int, int] | None, whole_words: bool
+        cls,
+        words: list[str | Word],
+        allow: list[str],
+        fold: int,
+        skip: tuple[int, int] | None,
+        repeats: bool,
+        whole_words: bool,
     ) -> Self:
         self = super().__new__(cls)
-        self._options = (Fold(fold), skip, whole_words)
-        self._allowed = {self._key(text): text for text in allow}
+        self._options = Options(Fold(fold), skip, repeats, whole_words)
         self._words = {}
+        self._allowed = {}
         self._changing = threading.Lock()
+        self._compiled = Compiled({}, {}, self._options)
+        self._allowed = {self._compiled.key(text): text for text in allow}
         self.add(words)
         return self
 
-    def _key(self, text: str) -> str:
-        check_str(text)
-        if not text:
-            raise InvalidWord("a word is empty")
-        if len(text) > LONGEST_WORD:
-            raise InvalidWord(f"a word has {len(text)} characters; {LONGEST_WORD} are the most")
-        characters = Characters(self._options[0])
-        return "".join(characters[char][0] for char in text)
+    def _keyed(self, words: list[str | Word]) -> dict[str, Word]:
+        return {self._compiled.key(word.text): word for word in map(as_word, words)}
 
     def _swap(self, words: dict[str, Word]) -> None:
-        self._compiled = Compiled(words, self._allowed, *self._options)
+        self._compiled = Compiled(words, self._allowed, self._options)
         self._words = words
 
     def contains(self, text: str) -> bool:
@@ -239,23 +308,26 @@ class WordFilter:
     def stream(self, mask: str = "*") -> "FilterStream":
         return FilterStream(self._compiled, mask)
 
-    def add(self, words: list[Word]) -> None:
-        added = {self._key(word.text): word for word in words}
+    def add(self, words: list[str | Word]) -> None:
+        added = self._keyed(words)
         with self._changing:
             self._swap(self._words | added)
 
-    def remove(self, words: list[Word]) -> None:
-        removed = {self._key(word.text) for word in words}
+    def remove(self, words: list[str | Word]) -> None:
+        removed = self._keyed(words)
         with self._changing:
             self._swap({key: word for key, word in self._words.items() if key not in removed})
 
     @property
     def words(self) -> list[Word]:
-        return [word for _, word in sorted(self._words.items())]
+        return [word for _, word in sorted(self._words.items(), key=lambda pair: pair[0])]
 
     @property
     def allow(self) -> list[str]:
         return [text for _, text in sorted(self._allowed.items())]
+
+    def __len__(self) -> int:
+        return len(self._words)
 
     def _scan(self, text: str) -> list[Occurrence]:
         scan = Scan(self._compiled)
