@@ -120,7 +120,6 @@ class WordFilter(_WordFilter):
             raise DamagedFile(f"{path} holds no filter: {error}") from error
 
 
-
 if not TYPE_CHECKING and _native is not None:
     _native.speed_up(WordFilter)
 

@@ -30,18 +30,19 @@ class Case(NamedTuple):
     gap: int
     total: int
     whole_words: bool
+    repeats: bool
 
     def filter(self, library: ModuleType) -> Any:
         return library.WordFilter(
             self.words,
             allow=self.allow,
             fold=library.Fold(self.fold),
-            skip=library.Skip(self.gap, self.total),
+            skip=library.Skip(self.gap, self.total, self.repeats),
             whole_words=self.whole_words,
         )
 
     def oracle(self) -> Oracle:
-        return Oracle(self.words, self.allow, self.fold, (self.gap, self.total), self.whole_words)
+        return Oracle(self.words, self.allow, self.fold, (self.gap, self.total), self.whole_words, self.repeats)
 
 
 def make_case(random: Random) -> tuple[Case, str]:
@@ -59,7 +60,7 @@ def make_case(random: Random) -> tuple[Case, str]:
 
     def piece() -> str:
         known = random.choice([*words, *allow, letters])
-        match random.randrange(6):
+        match random.randrange(7):
             case 0:
                 return known
             case 1:
@@ -70,6 +71,8 @@ def make_case(random: Random) -> tuple[Case, str]:
                 return "".join(char + random.choice(["", *noises]) * random.randint(1, 3) for char in known)
             case 4:
                 return some(letters, 3)
+            case 5:
+                return "".join(char * random.randint(1, 3) + random.choice(["", "", *noises]) for char in known)
             case _:
                 return some(noises, 4)
 
@@ -80,6 +83,7 @@ def make_case(random: Random) -> tuple[Case, str]:
         gap=random.randint(0, 3),
         total=random.randint(0, 4),
         whole_words=random.random() < 0.6,
+        repeats=random.random() < 0.3,
     )
     return case, "".join(piece() for _ in range(random.randint(0, 6)))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from xiaoer.pure.characters import DIGIT, INVISIBLE, NOISE, SPACE, WORD, fold_character, kinds_of_folded
@@ -23,6 +23,7 @@ class Oracle:
     fold: int
     skip: tuple[int, int]
     whole_words: bool
+    repeats: bool = False
 
     def _folded(self, text: str) -> str:
         return "".join(fold_character(char, self.fold) for char in text)
@@ -52,23 +53,83 @@ class Oracle:
         return self.whole_words and all(k & (WORD | NOISE) for k in kinds) and any(k & WORD for k in kinds)
 
     def _bounded(self, key: str, text: str, places: list[int]) -> bool:
-        start, end = places[0], places[-1] + 1
-        if self._is_latin(key):
-            if start > 0 and kinds_of_folded(text[start - 1]) & kinds_of_folded(key[0]) & WORD:
-                return False
-            if end < len(text) and kinds_of_folded(text[end]) & kinds_of_folded(key[-1]) & WORD:
-                return False
+        spacing = self._spacing_fits(text, list(pairwise(places)))
+        return self._edges_fit(key, text, places[0], places[-1] + 1) and spacing
+
+    def _edges_fit(self, key: str, text: str, start: int, end: int) -> bool:
+        if not self._is_latin(key):
+            return True
+        if start > 0 and kinds_of_folded(text[start - 1]) & kinds_of_folded(key[0]) & WORD:
+            return False
+        return not (end < len(text) and kinds_of_folded(text[end]) & kinds_of_folded(key[-1]) & WORD)
+
+    def _spacing_fits(self, text: str, neighbours: list[tuple[int, int]]) -> bool:
         if not self.whole_words:
             return True
         pairs = [
             any(kinds_of_folded(char) & SPACE for char in text[a + 1 : b])
-            for a, b in pairwise(places)
+            for a, b in neighbours
             if kinds_of_folded(text[a]) & kinds_of_folded(text[b]) & WORD
         ]
         return all(pairs) or not any(pairs)
 
+    def _next(self, exact: bool, text: str, at: int) -> int | None:
+        """The character that follows the one at `at`, noise aside, if there is not too much of it."""
+        behind = at + 1
+        while not exact and behind < len(text) and kinds_of_folded(text[behind]) & NOISE:
+            behind += 1
+        if behind == len(text) or behind - at - 1 > min(self.skip):
+            return None
+        noise = [kinds_of_folded(skipped) for skipped in text[at + 1 : behind]]
+        digits = kinds_of_folded(text[at]) & kinds_of_folded(text[behind]) & DIGIT
+        return None if self.whole_words and digits and any(kinds != INVISIBLE for kinds in noise) else behind
+
+    def _spans_by_runs(self, key: str, text: str) -> Iterator[tuple[int, int]]:
+        exact = any(kinds_of_folded(char) & NOISE for char in key)
+        runs = [(char, len(list(run))) for char, run in groupby(key)]
+        follows = {
+            self._next(exact, text, at): at for at in range(len(text)) if exact or not kinds_of_folded(text[at]) & NOISE
+        }
+        for start in range(len(text)):
+            before = follows.get(start)
+            if text[start] != key[0] or (before is not None and text[before] == key[0]):
+                continue
+            places = self._runs_from(exact, runs, text, start)
+            if places is not None:
+                firsts = [run[0] for run in places]
+                lasts = [run[-1] for run in places]
+                if self._edges_fit(key, text, start, lasts[-1] + 1) and self._spacing_fits(
+                    text, list(zip(lasts, firsts[1:], strict=False))
+                ):
+                    yield start, lasts[-1] + 1
+
+    def _runs_from(self, exact: bool, runs: list[tuple[str, int]], text: str, start: int) -> list[list[int]] | None:
+        """Places of the characters of each run if the first is at `start`."""
+        places = [[start]]
+        while len(places) < len(runs) or len(places[-1]) < runs[-1][1]:
+            at = self._next(exact, text, places[-1][-1])
+            if at is None:
+                return None
+            if text[at] == text[places[-1][-1]]:
+                places[-1].append(at)
+            elif (
+                len(places[-1]) >= runs[len(places) - 1][1]
+                and len(places) < len(runs)
+                and text[at] == runs[len(places)][0]
+            ):
+                places.append([at])
+            else:
+                return None
+            noise = at - places[0][-1] - 1 - sum(map(len, places[1:])) + 1
+            if len(places) > 1 and noise > self.skip[1]:
+                return None
+        return places
+
     def _spans(self, word: str, text: str) -> Iterator[tuple[int, int]]:
         key = self._folded(word)
+        if self.repeats:
+            yield from self._spans_by_runs(key, text)
+            return
         for start in range(len(text)):
             places = self._places(key, text, start, len(key))
             if places is not None and self._bounded(key, text, places):
@@ -86,11 +147,14 @@ class Oracle:
             for start, end in self._spans(word, text)
             if not any(a <= start and end <= b for a, b in covers)
         ]
-        return sorted(hits, key=lambda hit: (hit.start, hit.end, -len(hit.text)))
+        return sorted(hits, key=lambda hit: (hit.start, hit.end, -len(self._folded(hit.text)), self._folded(hit.text)))
 
     def find(self, text: str) -> list[Hit]:
         hits: list[Hit] = []
-        for hit in sorted(self.find_overlapping(text), key=lambda h: (h.start, -h.end, -len(h.text))):
+        for hit in sorted(
+            self.find_overlapping(text),
+            key=lambda h: (h.start, -h.end, -len(self._folded(h.text)), self._folded(h.text)),
+        ):
             if not hits or hit.start >= hits[-1].end:
                 hits.append(hit)
         return hits

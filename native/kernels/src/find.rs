@@ -43,7 +43,7 @@ impl Filter {
             let mut longest: Option<Found> = None;
             steps += self.occurrences(text, start, &starts, |found, role| match role {
                 Role::Allowed => reach = reach.max(found.end),
-                Role::Word if longest.is_none_or(|longest| found.end >= longest.end) => longest = Some(found),
+                Role::Word if longest.is_none_or(|longest| found.is_better_than(longest)) => longest = Some(found),
                 Role::Word => {}
             });
             if let Some(found) = longest.filter(|found| found.end > reach && start >= end) {
@@ -82,7 +82,7 @@ impl Filter {
             });
             let here = &mut found[before..];
             if here.len() > 1 {
-                here.sort_by_key(|hit| (hit.end, usize::MAX - self.patterns[hit.pattern as usize].length()));
+                here.sort_unstable_by_key(|hit| hit.order());
             }
             let covered = here.partition_point(|hit| hit.end <= reach);
             found.drain(before..before + covered);
@@ -95,7 +95,7 @@ impl Filter {
         if let Some(rest) = starts.rest {
             let mut sink = All::going_on(reach);
             self.scan(text, rest, &mut sink);
-            found.extend(sink.into_found(|pattern| self.patterns[pattern as usize].length()));
+            found.extend(sink.into_found());
         }
         found
     }
@@ -150,7 +150,7 @@ impl Filter {
                     && !(pattern.whole_start() && start > 0 && in_word(start - 1))
                     && !(pattern.whole_end() && at + 1 < text.len() && in_word(at + 1));
                 if fits {
-                    each(Found { start, end: at + 1, pattern: number }, pattern.role());
+                    each(Found { start, end: at + 1, pattern: number, weight: pattern.weight() }, pattern.role());
                 }
             }
             let before = at;

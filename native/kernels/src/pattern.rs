@@ -25,9 +25,11 @@ const ALLOWED: u32 = 1;
 const WHOLE_START: u32 = 2;
 const WHOLE_END: u32 = 4;
 const ANY_SPACING: u32 = 8;
+/// Above the flags: characters of the key.
+const WEIGHT_SHIFT: u32 = 16;
 
 impl Pattern {
-    /// `kinds` are those of its characters; `latin` whether it must stand alone where a letter is at its edge.
+    /// `kinds` are those of its characters, or of its runs; `latin` whether it must stand alone where a letter is at its edge.
     pub(crate) fn new(source: &Source<'_>, kinds: &[u32], latin: bool) -> Self {
         let in_word = |kinds: u32| kinds & kind::WORD != 0;
         let mut flags = 0;
@@ -37,13 +39,20 @@ impl Pattern {
         set(WHOLE_END, latin && in_word(kinds[kinds.len() - 1]));
         set(ANY_SPACING, source.variant);
         let pairs = kinds.windows(2).filter(|pair| in_word(pair[0]) && in_word(pair[1])).count();
+        let flags = flags | (source.key.len() as u32) << WEIGHT_SHIFT;
         Self { length: kinds.len() as u16, pairs: pairs as u16, flags }
     }
 
-    /// Characters.
+    /// Characters, or runs of them where they may be repeated: nodes of the automaton down to it.
     #[inline]
     pub(crate) fn length(self) -> usize {
         usize::from(self.length)
+    }
+
+    /// Characters of the key: of two patterns that occur at one place, the longer one comes first.
+    #[inline]
+    pub(crate) fn weight(self) -> u32 {
+        self.flags >> WEIGHT_SHIFT
     }
 
     /// What it is for.
@@ -73,6 +82,6 @@ impl Pattern {
 
     /// Whether it is one that [`Self::new`] makes.
     pub(crate) fn is_valid(self) -> bool {
-        self.length > 0 && self.pairs < self.length && self.flags <= 15
+        self.length > 0 && self.pairs < self.length && self.flags & 0xFFF0 == 0
     }
 }

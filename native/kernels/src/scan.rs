@@ -23,6 +23,24 @@ pub struct Found {
     pub end: usize,
     /// Number of the pattern.
     pub pattern: u32,
+    /// Characters of the pattern.
+    pub weight: u32,
+}
+
+impl Found {
+    /// By start, then end; of those at one place the pattern with more characters first, then the lesser one.
+    #[inline]
+    #[must_use]
+    pub fn order(self) -> (usize, usize, u32, u32) {
+        (self.start, self.end, u32::MAX - self.weight, self.pattern)
+    }
+
+    /// Whether this is to be taken rather than `other`, which starts at the same place.
+    #[inline]
+    #[must_use]
+    pub fn is_better_than(self, other: Self) -> bool {
+        self.end > other.end || (self.end == other.end && self.order() < other.order())
+    }
 }
 
 /// State of a pass; `Default` is the beginning of a text.
@@ -159,7 +177,7 @@ impl Scan {
             && (first.starts_word || !pattern.whole_start())
             && pattern.may_be_spaced(walk.spaced - first.spaced);
         if fits {
-            let found = Found { start: first.at, end: self.position + 1, pattern: number };
+            let found = Found { start: first.at, end: self.position + 1, pattern: number, weight: pattern.weight() };
             if pattern.whole_end() {
                 self.undecided.push(found);
             } else {

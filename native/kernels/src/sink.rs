@@ -72,8 +72,11 @@ impl Sink for Leftmost {
     fn word(&mut self, found: Found) {
         let index = self.pending.partition_point(|other| other.start < found.start);
         match self.pending.get_mut(index) {
-            // Ends ascend, and of two with one span the pattern with its noise in it comes last.
-            Some(other) if other.start == found.start => *other = found,
+            Some(other) if other.start == found.start => {
+                if found.is_better_than(*other) {
+                    *other = found;
+                }
+            }
             _ => self.pending.insert(index, found),
         }
     }
@@ -122,10 +125,10 @@ impl All {
         sink
     }
 
-    pub(crate) fn into_found(self, length: impl Fn(u32) -> usize) -> Vec<Found> {
+    pub(crate) fn into_found(self) -> Vec<Found> {
         let Self { mut found, cover } = self;
         found.retain(|&found| !cover.has(found));
-        found.sort_unstable_by_key(|found| (found.start, found.end, usize::MAX - length(found.pattern)));
+        found.sort_unstable_by_key(|found| found.order());
         found
     }
 }

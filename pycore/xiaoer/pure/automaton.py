@@ -13,6 +13,8 @@ class Pattern(NamedTuple):
     """A character of it for each run, where characters may be repeated."""
     runs: tuple[int, ...]
     """How often each character must stand there, at least."""
+    text: str
+    """All its folded characters."""
     word: Word | None
     """None for an allowed text."""
     whole_start: bool

@@ -55,9 +55,7 @@ class Compiled:
     def __init__(self, words: dict[str, Word], allowed: dict[str, str], options: Options) -> None:
         self.characters = Characters(options.fold)
         self.options = options
-        variants = {
-            self.key(text): word for word in words.values() for text in spellings(word.text, word.variants)
-        }
+        variants = {self.key(text): word for word in words.values() for text in spellings(word.text, word.variants)}
         merged: dict[str, Word | None] = {**variants, **words, **dict.fromkeys(allowed)}
         plain: list[Pattern] = []
         exact: list[Pattern] = []
@@ -88,6 +86,7 @@ class Compiled:
         return Pattern(
             "".join(char for char, _ in runs),
             tuple(length for _, length in runs),
+            key,
             word,
             whole_start=bool(alone and kinds[0] & WORD),
             whole_end=bool(alone and kinds[-1] & WORD),
@@ -246,7 +245,7 @@ def uncovered(occurrences: list[Occurrence]) -> Iterator[Occurrence]:
             reach = max(reach, found.end)
         elif found.end > reach:
             counted.append(found)
-    yield from sorted(counted, key=lambda o: (o.start, o.end, -len(o.pattern.key)))
+    yield from sorted(counted, key=lambda o: (o.start, o.end, -len(o.pattern.text), o.pattern.text))
 
 
 def leftmost_longest(occurrences: list[Occurrence], start: int) -> Iterator[Occurrence]:
