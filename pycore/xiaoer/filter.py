@@ -9,18 +9,19 @@ stream = words.stream()
 
 from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from xiaoer import _backend
-from xiaoer._saved import read_saved, write_saved
+from xiaoer._saved import Options, read_saved, write_saved
 from xiaoer._words import Fold, Match, Skip, Word
-from xiaoer.errors import DamagedFile, InvalidWord
+from xiaoer.errors import DamagedFile
+
+_native: Any = _backend.load("xiaoer_native")
 
 if TYPE_CHECKING:
     from xiaoer.pure.filter import FilterStream
     from xiaoer.pure.filter import WordFilter as _WordFilter
 else:
-    _native = _backend.load("xiaoer_native")
     if _native is None:
         from xiaoer.pure.filter import FilterStream
         from xiaoer.pure.filter import WordFilter as _WordFilter
@@ -74,15 +75,16 @@ class WordFilter(_WordFilter):
         skip: Skip | None = _LITTLE_NOISE,
         whole_words: bool = True,
     ) -> Self:
-        skip = skip or Skip.NONE
+        return cls._make(_several(words), _several(allow), Fold(fold), skip or Skip.NONE, bool(whole_words))
+
+    @classmethod
+    def _make(cls, words: Any, allow: list[str], fold: Fold, skip: Skip, whole_words: bool) -> Self:
         # Without room for noise the two are the same; None is the faster.
         noise = (skip.gap, skip.total) if skip.gap and skip.total else None
-        self = super().__new__(
-            cls, _several(words), _several(allow), int(Fold(fold)), noise, skip.repeats, bool(whole_words)
-        )
-        self.fold = Fold(fold)
+        self = super().__new__(cls, words, allow, int(fold), noise, skip.repeats, whole_words)
+        self.fold = fold
         self.skip = skip
-        self.whole_words = bool(whole_words)
+        self.whole_words = whole_words
         return self
 
     def __repr__(self) -> str:
@@ -103,24 +105,31 @@ class WordFilter(_WordFilter):
     def save(self, path: str | PathLike[str]) -> None:
         """Writes words, allowed texts and options to a file that `load` reads on either backend.
 
-        The file appears whole or not at all, replacing what was there. Raises OSError.
+        The file appears whole or not at all, replacing what was there; a filter that has the old one mapped keeps it.
+        Raises OSError.
         """
-        write_saved(path, self.words, self.allow, self.fold, self.skip, self.whole_words)
+        options = Options(int(self.fold), (self.skip.gap, self.skip.total, self.skip.repeats), self.whole_words)
+        write_saved(path, self.words, self.allow, options, self.sections())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """The filter that `save` wrote.
+        """The filter that `save` wrote. Its compiled arrays are mapped, not read: processes share them.
 
+        A file in use may be replaced and deleted; who writes into it or cuts it off ends the processes that use it.
         Raises DamagedFile if the file is anything else or was altered, OSError if it can't be read.
         """
-        words, allow, fold, skip, whole_words = read_saved(path)
+        saved = read_saved(path)
+        options = saved.options
         try:
-            return cls(words, allow=allow, fold=fold, skip=skip, whole_words=whole_words)
-        except InvalidWord as error:
+            words: Any = list(saved.words)
+            if saved.arrays is not None and _native is not None:
+                words = (saved.words, (saved.content, saved.arrays))
+            return cls._make(words, saved.allow, Fold(options.fold), Skip(*options.skip), options.whole_words)
+        except (ValueError, IndexError) as error:
             raise DamagedFile(f"{path} holds no filter: {error}") from error
 
 
-if not TYPE_CHECKING and _native is not None:
+if _native is not None:
     _native.speed_up(WordFilter)
 
 

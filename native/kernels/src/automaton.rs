@@ -5,6 +5,8 @@
 //! a slice that is searched (most nodes have one child), and the root has a table over all classes. A node's failure
 //! has a lower number, so no chain of failures can be endless.
 
+use crate::pattern::Pattern;
+use crate::saved::{Damaged, Reader, Writer, check};
 use crate::section::Section;
 
 /// The root, and "none" where a node can't be.
@@ -133,6 +135,69 @@ impl Automaton {
     pub fn longest(&self) -> usize {
         // Numbered breadth first: the last node is one of the deepest.
         usize::from(self.depth[self.depth.len() - 1])
+    }
+}
+
+/// Files.
+impl Automaton {
+    pub(crate) fn write<'a>(&'a self, group: &str, writer: &mut Writer<'a>) {
+        writer.add(group, "labels", &self.labels);
+        writer.add(group, "children", &self.children);
+        writer.add(group, "fail", &self.fail);
+        writer.add(group, "depth", &self.depth);
+        writer.add(group, "pattern", &self.pattern);
+        writer.add(group, "output", &self.output);
+        writer.add(group, "live", &self.live);
+        writer.add(group, "root", &self.root);
+    }
+
+    pub(crate) fn read(group: &str, reader: &Reader<'_>, patterns: &[Pattern]) -> Result<Self, Damaged> {
+        let read = Self {
+            labels: reader.get(group, "labels")?,
+            children: reader.get(group, "children")?,
+            fail: reader.get(group, "fail")?,
+            depth: reader.get(group, "depth")?,
+            pattern: reader.get(group, "pattern")?,
+            output: reader.get(group, "output")?,
+            live: reader.get(group, "live")?,
+            root: reader.get(group, "root")?,
+        };
+        read.check(patterns)?;
+        Ok(read)
+    }
+
+    /// Every index in range, every chain towards lesser nodes, depths as the edges say.
+    fn check(&self, patterns: &[Pattern]) -> Result<(), Damaged> {
+        let nodes = self.labels.len();
+        check(nodes > 0 && u32::try_from(nodes).is_ok(), "labels")?;
+        check(self.children.len() == nodes + 1 && self.children[0] == 1, "children")?;
+        check(self.children.is_sorted() && self.children[nodes] as usize == nodes, "children")?;
+        for array in [&self.fail, &self.pattern, &self.output, &self.live] {
+            check(array.len() == nodes, "nodes")?;
+        }
+        check(self.depth.len() == nodes && self.depth[0] == 0, "depth")?;
+        check(self.root.iter().all(|&node| (node as usize) < nodes && self.depth(node) <= 1), "root")?;
+        check(self.labels.iter().all(|&label| (label as usize) < self.root.len()), "labels")?;
+        for node in 0..nodes as u32 {
+            let place = node as usize;
+            let below = self.children[place]..self.children[place + 1];
+            check(below.start > node, "children")?;
+            check(below.clone().all(|child| self.depth(child) == self.depth(node) + 1), "depth")?;
+            let (fail, output, live) = (self.fail[place], self.output[place], self.live[place]);
+            let shorter = |other: u32| other == ROOT || (other < node && self.depth(other) < self.depth(node));
+            check(shorter(fail) && shorter(output) && (live == node || shorter(live)), "chains")?;
+            check(output == ROOT || self.pattern[output as usize] != NO_PATTERN, "output")?;
+            check(live == ROOT || self.has_children(live), "live")?;
+            let pattern = self.pattern[place];
+            let known = |number: u32| patterns.get(number as usize).is_some_and(|p| p.length() == self.depth(node));
+            check(pattern == NO_PATTERN || known(pattern), "pattern")?;
+        }
+        Ok(())
+    }
+
+    /// The largest class that it knows.
+    pub(crate) fn alphabet(&self) -> usize {
+        self.root.len() - 1
     }
 }
 

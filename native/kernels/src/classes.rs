@@ -1,8 +1,11 @@
 //! One look-up a character: its kind and its class in a filter's alphabet, folding included.
 
+use std::ops::Deref;
 use std::sync::OnceLock;
 
 use crate::fold::{Fold, KINDS, kind};
+use crate::saved::{Damaged, Reader, Writer, check};
+use crate::section::Section;
 
 const PAGE: usize = 256;
 const PAGES: usize = 0x11_0000 / PAGE;
@@ -46,20 +49,22 @@ impl Entry {
 
 /// A number for each code point, in pages of which untouched ones are shared.
 #[derive(Clone, Debug)]
-struct Pages {
-    pages: Vec<u16>,
-    values: Vec<u32>,
+struct Pages<V = Vec<u32>, P = Vec<u16>> {
+    pages: P,
+    values: V,
+}
+
+impl<V: Deref<Target = [u32]>, P: Deref<Target = [u16]>> Pages<V, P> {
+    #[inline]
+    fn get(&self, code_point: u32) -> u32 {
+        let page = usize::from(self.pages[code_point as usize / PAGE]);
+        self.values[page * PAGE + code_point as usize % PAGE]
+    }
 }
 
 impl Pages {
     fn new() -> Self {
         Self { pages: vec![0; PAGES], values: vec![0; PAGE] }
-    }
-
-    #[inline]
-    fn get(&self, code_point: u32) -> u32 {
-        let page = usize::from(self.pages[code_point as usize / PAGE]);
-        self.values[page * PAGE + code_point as usize % PAGE]
     }
 
     fn at(&mut self, code_point: u32) -> &mut u32 {
@@ -75,14 +80,28 @@ impl Pages {
 /// Table of entries by code point.
 #[derive(Clone, Debug)]
 pub struct Classes {
-    entries: Pages,
+    entries: Pages<Section<u32>, Section<u16>>,
     /// Expansions one after the other: their length, then their entries.
+    expansions: Section<u32>,
+}
+
+/// The table while it grows.
+#[derive(Clone)]
+struct Growing {
+    entries: Pages,
     expansions: Vec<u32>,
+}
+
+impl From<Growing> for Classes {
+    fn from(growing: Growing) -> Self {
+        let Growing { entries: Pages { pages, values }, expansions } = growing;
+        Self { entries: Pages { pages: pages.into(), values: values.into() }, expansions: expansions.into() }
+    }
 }
 
 /// What is the same for all filters with one folding.
 struct Base {
-    classes: Classes,
+    classes: Growing,
     /// Code points that fold to another, and that other.
     sources: Vec<(u32, u32)>,
     /// Code points that fold to several.
@@ -98,7 +117,7 @@ fn base(fold: Fold) -> &'static Base {
 
 impl Base {
     fn new(fold: Fold) -> Self {
-        let mut classes = Classes { entries: Pages::new(), expansions: Vec::new() };
+        let mut classes = Growing { entries: Pages::new(), expansions: Vec::new() };
         for (bits, ranges) in KINDS {
             for &(first, last) in ranges {
                 for code_point in first..=last {
@@ -109,7 +128,7 @@ impl Base {
         let (mut sources, mut expanding) = (Vec::new(), Vec::new());
         for source in fold.sources() {
             let kinds = fold.kinds(source);
-            if classes.get(source).0 != kinds {
+            if classes.entries.get(source) != kinds {
                 *classes.entries.at(source) = kinds;
             }
             match fold.expand(source) {
@@ -144,7 +163,7 @@ impl Classes {
     /// Kinds only: every class is 0.
     #[must_use]
     pub fn new(fold: Fold) -> Self {
-        base(fold).classes.clone()
+        base(fold).classes.clone().into()
     }
 
     /// Numbers the folded characters of `alphabet` from 1 in its order, and all that fold to them alike.
@@ -157,13 +176,13 @@ impl Classes {
             *classes.entries.at(letter) |= index as u32 + 1;
         }
         for &(source, target) in &base.sources {
-            let class = classes.get(target).class();
+            let class = classes.entries.get(target) & CLASS;
             if class != 0 {
                 *classes.entries.at(source) |= class;
             }
         }
         for (source, several) in &base.expanding {
-            let entries: Vec<u32> = several.iter().map(|&c| classes.get(c).0).collect();
+            let entries: Vec<u32> = several.iter().map(|&c| classes.entries.get(c)).collect();
             if entries.iter().all(|entry| entry & CLASS != 0) {
                 let place = classes.expansions.len() as u32;
                 *classes.entries.at(*source) |= place | EXPANDS;
@@ -171,7 +190,40 @@ impl Classes {
                 classes.expansions.extend(entries);
             }
         }
-        classes
+        classes.into()
+    }
+
+    pub(crate) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
+        writer.add("classes", "pages", &self.entries.pages);
+        writer.add("classes", "values", &self.entries.values);
+        writer.add("classes", "expansions", &self.expansions);
+    }
+
+    pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, Damaged> {
+        let entries = Pages { pages: reader.get("classes", "pages")?, values: reader.get("classes", "values")? };
+        let read = Self { entries, expansions: reader.get("classes", "expansions")? };
+        let pages = read.entries.values.len() / PAGE;
+        check(read.entries.pages.len() == PAGES && read.entries.values.len() % PAGE == 0, "pages")?;
+        check(read.entries.pages.iter().all(|&page| usize::from(page) < pages), "pages")?;
+        let whole = |&value: &u32| value & EXPANDS == 0 || read.holds_expansion((value & CLASS) as usize);
+        check(read.entries.values.iter().all(whole), "expansions")?;
+        Ok(read)
+    }
+
+    /// Whether an expansion lies at this place: of several characters, none of which expands.
+    fn holds_expansion(&self, place: usize) -> bool {
+        let Some((&length, rest)) = self.expansions.get(place..).and_then(<[u32]>::split_first) else { return false };
+        let Some(several) = rest.get(..length as usize) else { return false };
+        length > 0 && several.iter().all(|entry| entry & EXPANDS == 0)
+    }
+
+    /// The largest class of any character, alone or in an expansion.
+    pub(crate) fn largest(&self) -> u32 {
+        let classes = self.entries.values.iter().map(|&value| Entry(value)).map(|entry| {
+            let several = entry.expands().then(|| self.expansion(entry).map(Entry::class).max());
+            several.flatten().unwrap_or(entry.class())
+        });
+        classes.max().unwrap_or(0)
     }
 
     /// The entry of a code point below `0x11_0000`.

@@ -12,6 +12,7 @@ pub mod fold;
 pub mod pattern;
 mod prefilter;
 mod runs;
+pub mod saved;
 pub mod scan;
 pub mod section;
 mod sink;

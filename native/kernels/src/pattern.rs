@@ -2,6 +2,7 @@
 
 use crate::filter::Source;
 use crate::fold::kind;
+use crate::section::Plain;
 
 /// What a pattern is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,9 @@ pub struct Pattern {
     pairs: u16,
     flags: u32,
 }
+
+// SAFETY: three integers without padding between or behind them.
+unsafe impl Plain for Pattern {}
 
 const ALLOWED: u32 = 1;
 const WHOLE_START: u32 = 2;

@@ -4,9 +4,11 @@
 //! over, so that `加 微` and `加微` are the same pair. A bit can be set for another pair, by accident: whoever asks
 //! looks closer. What is not set begins no pattern.
 
-use crate::automaton::{Automaton, ROOT};
+use crate::automaton::{Automaton, NO_PATTERN, ROOT};
 use crate::classes::{Classes, Entry};
 use crate::fold::kind;
+use crate::saved::{Damaged, Reader, Writer, check};
+use crate::section::Section;
 use crate::text::Unit;
 
 /// A character that is passed over; no class has it.
@@ -17,6 +19,9 @@ const CODES: u32 = 16_381;
 const INSIDE: u16 = 1 << 14;
 /// To be looked at whatever is beside it: it is a pattern alone, or stands for several characters.
 const STOP: u16 = 1 << 15;
+
+/// Those of the Basic Multilingual Plane.
+const CODE_POINTS: usize = 0x1_0000;
 
 /// Bits a pair, about, of which it has two in one word: one look in 250 is in vain in a text of pairs that begin no
 /// pattern.
@@ -31,17 +36,18 @@ pub struct Cursor {
 }
 
 /// Codes of characters and bits of pairs.
-#[derive(Clone)]
 pub struct Prefilter {
     /// Of the Basic Multilingual Plane; for other characters computed from their entries.
-    codes: Box<[u16; 0x1_0000]>,
-    bits: Box<[u64]>,
+    codes: Section<u16>,
+    bits: Section<u64>,
+    /// The code of the first is shifted by so many bits; there are 2^(15 + shift).
     shift: u32,
     /// Whether noise is passed over.
     noise: bool,
+    /// Whether any code has [`STOP`].
     stops: bool,
-    /// By class: whether it alone is a pattern.
-    alone: Vec<bool>,
+    /// By class: 1 if it alone is a pattern.
+    alone: Section<u8>,
 }
 
 impl Prefilter {
@@ -58,48 +64,69 @@ impl Prefilter {
     ) -> Self {
         let wanted = (pairs.len() * BITS_A_PAIR).next_power_of_two().trailing_zeros();
         let shift = wanted.saturating_sub(15).min(MOST_SHIFT);
-        let mut alone = vec![false; alphabet + 1];
-        for (class, alone) in alone.iter_mut().enumerate() {
-            let node = automaton.child(ROOT, class as u32);
-            *alone = node != ROOT && automaton.pattern(node) != crate::automaton::NO_PATTERN;
-        }
+        let is_alone = |class: u32| {
+            let node = automaton.child(ROOT, class);
+            u8::from(node != ROOT && automaton.pattern(node) != NO_PATTERN)
+        };
         let mut filter = Self {
-            codes: vec![0; 0x1_0000].try_into().expect("as long as the array"),
-            bits: vec![0; 1 << (15 + shift - 6)].into(),
+            codes: Vec::new().into(),
+            bits: Vec::new().into(),
             shift,
             noise,
             stops: false,
-            alone,
+            alone: (0..=alphabet as u32).map(is_alone).collect::<Vec<_>>().into(),
         };
+        let mut codes = vec![0; CODE_POINTS];
         // Which marks the code of a class can have: letters of spaced scripts and others may fold alike.
         let mut marks = vec![[false; 2]; alphabet + 1];
         for (code_point, entry) in classes.entries() {
             let code = filter.code(entry);
-            if let Some(place) = filter.codes.get_mut(code_point) {
+            if let Some(place) = codes.get_mut(code_point) {
                 *place = code;
             }
             filter.stops |= code & STOP != 0;
+            // What an expanding character stands for is looked at more closely anyway.
             if !entry.expands() {
                 marks[entry.class() as usize][usize::from(code & INSIDE != 0)] = true;
             }
         }
-        // What an expanding character stands for is looked at more closely, but the last may be first in a pair.
+        let mut bits = vec![0; 1 << (15 + shift - 6)];
+        let mut set = |first: u16, second: u16| {
+            let (word, a, b) = place(first, second, shift);
+            bits[word] |= 1 << a | 1 << b;
+        };
         for &(first, second, whole_start) in pairs {
             for mark in [0, INSIDE] {
                 if marks[second as usize][usize::from(mark != 0)] {
-                    filter.set(hashed(first), hashed(second) | mark);
+                    set(hashed(first), hashed(second) | mark);
                     if marks[first as usize][1] && !whole_start {
-                        filter.set(hashed(first) | INSIDE, hashed(second) | mark);
+                        set(hashed(first) | INSIDE, hashed(second) | mark);
                     }
                 }
             }
         }
+        filter.codes = codes.into();
+        filter.bits = bits.into();
         filter
     }
 
-    fn set(&mut self, first: u16, second: u16) {
-        let (word, a, b) = place(first, second, self.shift);
-        self.bits[word] |= 1 << a | 1 << b;
+    pub(crate) fn write<'a>(&'a self, group: &str, writer: &mut Writer<'a>) {
+        writer.add(group, "codes", &self.codes);
+        writer.add(group, "bits", &self.bits);
+        writer.add(group, "alone", &self.alone);
+    }
+
+    pub(crate) fn read(group: &str, reader: &Reader<'_>, noise: bool, alphabet: usize) -> Result<Self, Damaged> {
+        let codes: Section<u16> = reader.get(group, "codes")?;
+        let bits: Section<u64> = reader.get(group, "bits")?;
+        let alone: Section<u8> = reader.get(group, "alone")?;
+        check(codes.len() == CODE_POINTS, "codes")?;
+        check(alone.len() == alphabet + 1, "alone")?;
+        let shift = (bits.len().max(1).trailing_zeros() + 6).wrapping_sub(15);
+        check(bits.len().is_power_of_two() && shift <= MOST_SHIFT, "bits")?;
+        // Whatever the file says: code that leaves STOP out of account relies on there being none. A character beyond
+        // the table may have it too.
+        Ok(Self { codes, bits, shift, noise, stops: true, alone })
     }
 
     #[inline]
@@ -112,7 +139,7 @@ impl Prefilter {
             return STOP | inside;
         }
         let class = entry.class();
-        let stop = if self.alone[class as usize] { STOP } else { 0 };
+        let stop = if self.alone[class as usize] == 0 { 0 } else { STOP };
         hashed(class) | inside | stop
     }
 

@@ -15,6 +15,7 @@ use xiaoer_kernels::text::Unit;
 use crate::errors::invalid_word;
 use crate::matches::Match;
 use crate::pystr;
+use crate::sections::Sections;
 use crate::with_units;
 
 /// So many words are read at once with the GIL; between, other threads get it.
@@ -57,7 +58,19 @@ impl Compiled {
         let Built { filter, words: kept, allowed: kept_allowed } = built;
         let words = kept.iter().map(|&number| words[number as usize].clone_ref(py)).collect();
         let allowed = kept_allowed.iter().map(|&number| allowed[number as usize].clone_ref(py)).collect();
-        Ok(Self { filter, words: Words::new(words), allowed })
+        Ok(Self { filter, words: Words::given(words), allowed })
+    }
+
+    /// What a file holds; `words` gives the `xiaoer.Word` of an index. Raises `ValueError` if it cannot be.
+    pub(crate) fn saved(
+        options: Options,
+        sections: Sections,
+        words: Bound<'_, PyAny>,
+        allowed: Vec<Py<PyString>>,
+    ) -> PyResult<Self> {
+        let length = words.len()?;
+        let filter = sections.filter(options, length)?;
+        Ok(Self { filter, words: Words::saved(words.unbind(), length), allowed })
     }
 
     /// Hits as `Match` objects.
@@ -76,8 +89,8 @@ impl Compiled {
     }
 
     /// All words, as given.
-    pub(crate) fn given(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        self.words.given(py)
+    pub(crate) fn given(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        (0..self.len()).map(|index| self.words.as_given(py, index)).collect()
     }
 
     /// All words as `xiaoer.Word`.
@@ -157,36 +170,62 @@ fn word_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 }
 
 /// Words as they were given, each made a `Word` when it is first asked for: of a million, few are ever found.
-struct Words(UnsafeCell<Vec<Py<PyAny>>>);
+struct Words {
+    /// None is still only in `saved`.
+    made: UnsafeCell<Vec<Option<Py<PyAny>>>>,
+    /// What gives the word of an index: `xiaoer._saved.SavedWords`.
+    saved: Option<Py<PyAny>>,
+}
 
 // SAFETY: every access has a `Python` token, so one thread at a time; see the methods.
 unsafe impl Sync for Words {}
 
 impl Words {
-    fn new(words: Vec<Py<PyAny>>) -> Self {
-        Self(UnsafeCell::new(words))
+    fn given(words: Vec<Py<PyAny>>) -> Self {
+        Self { made: UnsafeCell::new(words.into_iter().map(Some).collect()), saved: None }
+    }
+
+    fn saved(words: Py<PyAny>, length: usize) -> Self {
+        Self { made: UnsafeCell::new((0..length).map(|_| None).collect()), saved: Some(words) }
     }
 
     fn len(&self) -> usize {
         // SAFETY: the vector's length never changes.
-        unsafe { (*self.0.get()).len() }
+        unsafe { (*self.made.get()).len() }
     }
 
-    fn given(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        // SAFETY: the token means that no other thread is in here, and counting references runs no Python code.
-        unsafe { (*self.0.get()).iter().map(|word| word.clone_ref(py)).collect() }
+    /// The word as it was given; of a saved one the `Word`.
+    fn as_given(&self, py: Python<'_>, index: usize) -> PyResult<Py<PyAny>> {
+        // SAFETY: the token means that no other thread is in here; counting references runs no Python code, and the
+        // borrow ends with the statement.
+        let made = unsafe { (&(*self.made.get()))[index].as_ref().map(|word| word.clone_ref(py)) };
+        match (made, &self.saved) {
+            (Some(word), _) => Ok(word),
+            (None, Some(saved)) => Ok(saved.bind(py).get_item(index)?.unbind()),
+            (None, None) => unreachable!("a word that is not saved was given"),
+        }
     }
 
     #[inline]
     fn get(&self, py: Python<'_>, index: usize) -> PyResult<Py<PyAny>> {
-        // SAFETY: as in `given`; the borrow ends before any Python code runs.
-        let word = unsafe { (&(*self.0.get()))[index].clone_ref(py) };
-        if !word.bind(py).is_instance_of::<PyString>() {
-            return Ok(word);
+        // SAFETY: as in `as_given`.
+        let made = unsafe { (&(*self.made.get()))[index].as_ref().map(|word| word.clone_ref(py)) };
+        match made {
+            Some(word) if !word.bind(py).is_instance_of::<PyString>() => Ok(word),
+            _ => self.make(py, index),
         }
-        let made = word_type(py)?.call1((word,))?.unbind();
-        // SAFETY: as in `given`; the old word is dropped, which may run Python code, after the vector holds the new.
-        let old = unsafe { std::mem::replace(&mut (&mut (*self.0.get()))[index], made.clone_ref(py)) };
+    }
+
+    #[cold]
+    fn make(&self, py: Python<'_>, index: usize) -> PyResult<Py<PyAny>> {
+        let given = self.as_given(py, index)?;
+        let made = if given.bind(py).is_instance_of::<PyString>() {
+            word_type(py)?.call1((given,))?.unbind()
+        } else {
+            given
+        };
+        // SAFETY: as in `as_given`; the old word is dropped, which may run Python code, after the new is in place.
+        let old = unsafe { std::mem::replace(&mut (&mut (*self.made.get()))[index], Some(made.clone_ref(py))) };
         drop(old);
         Ok(made)
     }

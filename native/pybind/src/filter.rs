@@ -18,6 +18,7 @@ use xiaoer_kernels::text::Unit;
 use crate::compiled::{Compiled, Current, text_of};
 use crate::errors::invalid_word;
 use crate::pystr::{self, Text};
+use crate::sections::Sections;
 use crate::with_units;
 
 /// Texts from this length on are scanned without the GIL; below, giving it up costs more than it gives.
@@ -43,7 +44,7 @@ pub(crate) struct WordFilter {
 impl WordFilter {
     #[new]
     fn new(
-        words: &Bound<'_, PyList>,
+        words: &Bound<'_, PyAny>,
         allow: &Bound<'_, PyList>,
         fold: u8,
         skip: Option<(usize, usize)>,
@@ -55,8 +56,14 @@ impl WordFilter {
         let skip = skip.map(|(gap, total)| Skip { gap, total });
         let options = Options { fold, skip, repeats, whole_words };
         let allowed = allow.iter().map(|text| Ok(text.cast_into::<PyString>()?.unbind()));
-        let given = words.iter().map(Bound::unbind).collect();
-        let compiled = Compiled::build(words.py(), options, given, allowed.collect::<PyResult<_>>()?)?;
+        let allowed = allowed.collect::<PyResult<_>>()?;
+        let compiled = if let Ok(words) = words.cast::<PyList>() {
+            let given = words.iter().map(Bound::unbind).collect();
+            Compiled::build(words.py(), options, given, allowed)?
+        } else {
+            let (words, sections): (Bound<'_, PyAny>, Sections) = words.extract()?;
+            Compiled::saved(options, sections, words, allowed)?
+        };
         Ok(Self { options, changing: Mutex::new(()), compiled: Current::new(compiled) })
     }
 
@@ -100,6 +107,13 @@ impl WordFilter {
     fn stream(&self, py: Python<'_>, mask: Mask) -> FilterStream {
         let stream = MaskStream::new(mask.code_points().to_vec());
         FilterStream { compiled: self.compiled.get(py), stream }
+    }
+
+    /// Names and bytes of the arrays of the compiled filter, as a file holds them; None if it must be compiled again.
+    fn sections<'py>(&self, py: Python<'py>) -> Option<Vec<(String, Bound<'py, PyBytes>)>> {
+        let compiled = self.compiled.get(py);
+        let sections = compiled.filter.sections()?;
+        Some(sections.into_iter().map(|(name, bytes)| (name, PyBytes::new(py, bytes))).collect())
     }
 
     /// Takes these words in, replacing those that fold to the same; all or none.
@@ -163,7 +177,7 @@ impl WordFilter {
         let guard = self.changing.lock_py_attached(py);
         let _guard = guard.unwrap_or_else(std::sync::PoisonError::into_inner);
         let current = self.compiled.get(py);
-        let mut given = current.given(py);
+        let mut given = current.given(py)?;
         change(&mut given)?;
         let next = Compiled::build(py, self.options, given, current.allowed(py))?;
         self.compiled.swap(py, next);

@@ -9,6 +9,7 @@ mod fastcall;
 mod filter;
 mod matches;
 mod pystr;
+mod sections;
 
 #[pymodule]
 fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
