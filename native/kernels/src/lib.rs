@@ -1,7 +1,6 @@
 //! Text kernels of xiaoer, without any Python in them.
 
 pub mod automaton;
-mod case_table;
 pub mod chunker;
 pub mod classes;
 pub mod error;

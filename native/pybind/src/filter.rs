@@ -7,7 +7,6 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
 use pyo3::types::{PyBytes, PyList, PyString, PyType};
-use xiaoer_kernels::classes::Classes;
 use xiaoer_kernels::filter::{Filter, Options, Role, Skip, key};
 use xiaoer_kernels::fold::Fold;
 use xiaoer_kernels::scan::Found;
@@ -276,7 +275,13 @@ impl FilterStream {
 #[pyfunction]
 fn fold_text<'py>(text: &Bound<'py, PyString>, fold: u8) -> PyResult<Bound<'py, PyString>> {
     let fold = Fold::from_bits(fold).ok_or_else(|| PyValueError::new_err("unknown fold"))?;
-    let folded: Vec<u32> = with_units!(pystr::view(text), units => units.iter().map(|unit| fold.apply(unit.code_point())).collect());
+    let mut folded = Vec::with_capacity(text.len()?);
+    with_units!(pystr::view(text), units => for unit in units {
+        match fold.expand(unit.code_point()) {
+            Some(several) => folded.extend(several),
+            None => folded.push(fold.apply(unit.code_point())),
+        }
+    });
     pystr::build(text.py(), &folded)
 }
 
@@ -284,9 +289,8 @@ fn fold_text<'py>(text: &Bound<'py, PyString>, fold: u8) -> PyResult<Bound<'py, 
 #[pyfunction]
 fn kinds_of<'py>(text: &Bound<'py, PyString>, fold: u8) -> PyResult<Bound<'py, PyBytes>> {
     let fold = Fold::from_bits(fold).ok_or_else(|| PyValueError::new_err("unknown fold"))?;
-    let classes = Classes::new(fold);
     let kinds: Vec<u8> = with_units!(pystr::view(text), units => {
-        units.iter().map(|unit| (classes.get(unit.code_point()).kinds() >> 24) as u8).collect()
+        units.iter().map(|unit| (fold.kinds(unit.code_point()) >> 24) as u8).collect()
     });
     Ok(PyBytes::new(text.py(), &kinds))
 }
