@@ -196,7 +196,7 @@ Run = tuple[int, int, int, int]
 
 
 def runs(table: Table) -> tuple[list[Run], Table]:
-    """(first, last, step, target of the first), where at least four follow a rule; and the rest."""
+    """(first, last, step, target of the first), where at least four follow a rule (and white space); and the rest."""
     single = {ord(char): ord(target) for char, target in table.items() if len(target) == 1}
     found: list[Run] = []
     for first in sorted(single):
@@ -204,7 +204,7 @@ def runs(table: Table) -> tuple[list[Run], Table]:
             last = first
             while single.get(last + step, -1) - (last + step) == single.get(first, 0x200000) - first:
                 last += step
-            if last - first >= 3 * step:
+            if last - first >= 3 * step or chr(first).isspace():
                 found.append((first, last, step, single[first]))
                 for code in range(first, last + 1, step):
                     del single[code]
