@@ -138,7 +138,13 @@ def simplified(path: Path) -> Table:
 
 def digits() -> Table:
     table = {char: str(unicodedata.digit(char)) for char in EVERYTHING if unicodedata.digit(char, None) is not None}
-    blocks = (range(0x2460, 0x2500), range(0x2776, 0x2794), range(0x3248, 0x3250), range(0x3251, 0x3260), range(0x32B1, 0x32C0))
+    blocks = (
+        range(0x2460, 0x2500),
+        range(0x2776, 0x2794),
+        range(0x3248, 0x3250),
+        range(0x3251, 0x3260),
+        range(0x32B1, 0x32C0),
+    )
     numbers = (chr(code) for block in blocks for code in block if unicodedata.category(chr(code)) == "No")
     table |= {char: str(int(unicodedata.numeric(char))) for char in numbers}
     table |= {char: digit for digit, chars in FINANCIAL.items() for char in chars} | {"🔟": "10"}
@@ -228,7 +234,9 @@ def wrapped(words: list[str], most: int, space: str) -> list[str]:
 
 def write(name: str, table: Table) -> None:
     rows, rest = runs(table)
-    tuples = wrapped([f"({a:#06X}, {b:#06X}, {step}, {to:#06X}),".replace("0X", "0x") for a, b, step, to in rows], 100, " ")
+    tuples = wrapped(
+        [f"({a:#06X}, {b:#06X}, {step}, {to:#06X}),".replace("0X", "0x") for a, b, step, to in rows], 100, " "
+    )
     texts = wrapped([char + target for char, target in rest.items()], 100, " ")
     note = dedent(NOTES[name]).strip()
     made = "Written by native/kernels/scripts/fold_tables.py."

@@ -6,7 +6,7 @@ The tables never change with Python's own Unicode version, so that a filter find
 from typing import Final
 
 from xiaoer._words import Fold
-from xiaoer.pure._fold import ORDER, table
+from xiaoer.pure._fold import enabled
 
 SPACE: Final = 1
 """White space."""
@@ -53,12 +53,15 @@ def _read(ranges: str) -> list[range]:
 _KINDS: Final = {code: kinds for kinds, ranges in _RANGES.items() for codes in _read(ranges) for code in codes}
 
 
+def _codes(ranges: str) -> frozenset[str]:
+    return frozenset(chr(code) for codes in _read(ranges) for code in codes)
+
+
 # Combining marks over, under and through letters; and those around a character (circles, squares, keycaps).
-_MARKS: Final = {
-    Fold.ACCENTS: _read("0300-034E 0350-036F 0483-0489 1AB0-1ACE 1DC0-1DFF 20D0-20DC 20E1 20E5-20F0 FE20-FE2F"),
-    Fold.ENCLOSED: _read("20DD-20E0 20E2-20E4"),
-}
+_ACCENTS: Final = _codes("0300-034E 0350-036F 0483-0489 1AB0-1ACE 1DC0-1DFF 20D0-20DC 20E1 20E5-20F0 FE20-FE2F")
+_ENCLOSURES: Final = _codes("20DD-20E0 20E2-20E4")
 _IDEOGRAPHS: Final = _read("3007 3400-4DBF 4E00-9FFF F900-FAFF 20000-3FFFF")
+"""They have no kinds, also those that fold to digits: 壹 is no part of a Latin word."""
 
 
 def fold_character(char: str, fold: Fold) -> str:
@@ -66,15 +69,15 @@ def fold_character(char: str, fold: Fold) -> str:
 
     The first of the enabled tables that has it says what it becomes; each character of that is folded likewise.
     """
-    for step in ORDER:
-        if fold & step and (target := table(step).get(char)):
+    for rows in enabled(int(fold)):
+        if target := rows.get(char):
             return "".join(fold_character(part, fold) for part in target)
     return char
 
 
 def drops(char: str, fold: Fold) -> bool:
     """Whether it is a combining mark that counts for nothing: noise in a text, and a word is taken without it."""
-    return any(ord(char) in codes for step, ranges in _MARKS.items() if fold & step for codes in ranges)
+    return (char in _ACCENTS and bool(fold & Fold.ACCENTS)) or (char in _ENCLOSURES and bool(fold & Fold.ENCLOSED))
 
 
 def kinds_of_folded(char: str) -> int:
@@ -83,7 +86,6 @@ def kinds_of_folded(char: str) -> int:
 
 
 def _kinds(char: str, folded: str, fold: Fold) -> int:
-    # An ideograph has none, also if it folds to a digit: 壹 is no part of a Latin word.
     if any(ord(char) in codes for codes in _IDEOGRAPHS):
         return 0
     return INVISIBLE if drops(char, fold) else kinds_of_folded(folded[0])

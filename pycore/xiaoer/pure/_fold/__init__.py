@@ -30,3 +30,9 @@ def table(fold: Fold) -> dict[str, str]:
     }
     words: str = module.PAIRS
     return rows | {word[0]: word[1:] for word in words.split()}
+
+
+@cache
+def enabled(fold: int) -> tuple[dict[str, str], ...]:
+    """The tables of these foldings, in their order."""
+    return tuple(table(step) for step in ORDER if fold & step)
