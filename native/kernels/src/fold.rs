@@ -1,23 +1,108 @@
 //! What makes two characters the same to the filter, and which characters are noise or belong to spaced scripts.
 //!
-//! Every folding maps one code point to one, so that offsets never move, and is idempotent.
+//! A character is folded by the first of the enabled tables, in the order of [`TABLES`], that has it; so is what it
+//! became, each character of it, until no table has any. Most become one character; a few (㎏, Ⅷ, ⑩, ß) become up to
+//! eight. Folding what is folded changes nothing.
 
-use crate::case_table::CASE;
+mod accents;
+mod case;
+mod digits;
+mod enclosed;
+pub mod kind;
+mod ligatures;
+mod lookalikes;
+mod simplified;
+mod table;
+mod width;
+
+pub(crate) use kind::KINDS;
+use table::{BLOCK, Table};
 
 /// Which differences are folded away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fold(u8);
 
+macro_rules! table {
+    ($name:ident) => {{
+        const ROWS: [table::Row; table::count($name::PAIRS)] = table::rows($name::PAIRS);
+        Table::new($name::RUNS, $name::PAIRS, &ROWS)
+    }};
+}
+
+/// The foldings in their order. Case goes before look-alikes, so that a capital goes the way of its small letter.
+static TABLES: [(Fold, Table); 8] = TABLES_;
+const TABLES_: [(Fold, Table); 8] = [
+    (Fold::WIDTH, table!(width)),
+    (Fold::CASE, table!(case)),
+    (Fold::SIMPLIFIED, table!(simplified)),
+    (Fold::DIGITS, table!(digits)),
+    (Fold::ACCENTS, table!(accents)),
+    (Fold::ENCLOSED, table!(enclosed)),
+    (Fold::LIGATURES, table!(ligatures)),
+    (Fold::LOOKALIKES, table!(lookalikes)),
+];
+
+/// Which tables have a character of a block; no table has one beyond these.
+static BLOCKS: [u8; 0x4_0000 / BLOCK] = {
+    let mut blocks = [0; 0x4_0000 / BLOCK];
+    let mut at = 0;
+    while at < TABLES_.len() {
+        blocks = TABLES_[at].1.mark(TABLES_[at].0.0, blocks);
+        at += 1;
+    }
+    blocks
+};
+
+/// Combining marks that are written over, under and through letters.
+const ACCENT_MARKS: [(u32, u32); 9] = [
+    (0x0300, 0x034E),
+    (0x0350, 0x036F),
+    (0x0483, 0x0489),
+    (0x1AB0, 0x1ACE),
+    (0x1DC0, 0x1DFF),
+    (0x20D0, 0x20DC),
+    (0x20E1, 0x20E1),
+    (0x20E5, 0x20F0),
+    (0xFE20, 0xFE2F),
+];
+
+/// Combining marks around a character: circles, squares, keycaps.
+const ENCLOSING_MARKS: [(u32, u32); 2] = [(0x20DD, 0x20E0), (0x20E2, 0x20E4)];
+
+fn within(ranges: &[(u32, u32)], c: u32) -> bool {
+    ranges.iter().any(|&(first, last)| first <= c && c <= last)
+}
+
+fn is_ideograph(c: u32) -> bool {
+    matches!(c, 0x3007 | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
+}
+
 impl Fold {
-    /// `A` is `a`: see [`crate::case_table`].
+    /// `A` is `a`, and `ß` is `ss`.
     pub const CASE: Self = Self(1);
     /// Full-width Latin and half-width kana and Hangul are their ordinary forms: `Ａ` is `A`, `ｶ` is `カ`.
     pub const WIDTH: Self = Self(2);
+    /// Traditional Chinese characters are the simplified: `國` is `国`.
+    pub const SIMPLIFIED: Self = Self(4);
+    /// Digits of all shapes are ASCII's: `٣`, `③`, `叁` are `3`, and `⑩` is `10`.
+    pub const DIGITS: Self = Self(8);
+    /// Letters are without their accents: `é` is `e`, and combining marks count for nothing.
+    pub const ACCENTS: Self = Self(16);
+    /// Letters and ideographs in circles, squares and brackets are free: `Ⓐ` is `A`, `㊙` is `秘`.
+    pub const ENCLOSED: Self = Self(32);
+    /// Letters that look like Latin ones, and ideographs that look like others, are those: Cyrillic `а` is `a`.
+    pub const LOOKALIKES: Self = Self(64);
+    /// One character that stands for several is those: `㎏` is `kg`, `ﬁ` is `fi`.
+    pub const LIGATURES: Self = Self(128);
+    /// All there are.
+    pub const ALL: Self = Self(255);
+    /// Nothing is folded.
+    pub const NONE: Self = Self(0);
 
-    /// From the bits of Python's `xiaoer.Fold`; None if a bit is unknown.
+    /// From the bits of Python's `xiaoer.Fold`; None if a bit is unknown, and all eight are known.
     #[must_use]
     pub fn from_bits(bits: u8) -> Option<Self> {
-        (bits & !3 == 0).then_some(Self(bits))
+        Some(Self(bits))
     }
 
     /// The bits of Python's `xiaoer.Fold`.
@@ -26,133 +111,85 @@ impl Fold {
         self.0
     }
 
-    /// The characters that one stands for, if they are several.
-    #[must_use]
-    pub fn expand(self, _code_point: u32) -> Option<Vec<u32>> {
-        None
-    }
-
-    /// Kind bits of a code point.
-    #[must_use]
-    pub fn kinds(self, code_point: u32) -> u32 {
-        let folded = self.apply(code_point);
-        KINDS.iter().find(|(_, r)| r.iter().any(|&(a, b)| a <= folded && folded <= b)).map_or(0, |(k, _)| *k)
-    }
-
     fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// The folded form of one code point.
-    #[must_use]
-    pub fn apply(self, code_point: u32) -> u32 {
-        let ordinary = if self.has(Self::WIDTH) { width(code_point) } else { code_point };
-        if self.has(Self::CASE) { case(ordinary) } else { ordinary }
-    }
-
-    /// Every code point that is not its own folded form, in no order that matters.
-    pub fn sources(self) -> impl Iterator<Item = u32> {
-        let cased = CASE.iter().flat_map(|&(first, last, step, _)| (first..=last).step_by(step));
-        let wide = std::iter::once(0x3000).chain(0xFF01..=0xFFEE);
-        cased.chain(wide).filter(move |&c| self.apply(c) != c)
-    }
-}
-
-fn case(code_point: u32) -> u32 {
-    let after = CASE.partition_point(|&(first, ..)| first <= code_point);
-    match after.checked_sub(1).map(|row| CASE[row]) {
-        Some((first, last, step, delta))
-            if code_point <= last && (code_point - first) as usize % step == 0 =>
-        {
-            code_point.wrapping_add_signed(delta)
+    /// What the first table that has the character makes of it: the first character, and the others.
+    fn step(self, c: u32) -> Option<(u32, &'static str)> {
+        let there = Self(self.0 & BLOCKS.get(c as usize / BLOCK)?);
+        if there == Self::NONE {
+            return None;
         }
-        _ => code_point,
+        TABLES.iter().filter(|(fold, _)| there.has(*fold)).find_map(|(_, table)| table.get(c))
+    }
+
+    /// The folded form of one code point; its first character if it has several.
+    #[must_use]
+    pub fn apply(self, mut c: u32) -> u32 {
+        while let Some((target, _)) = self.step(c) {
+            c = target;
+        }
+        c
+    }
+
+    /// The folded form of a code point that becomes several, 2 to 8; None for all others.
+    #[must_use]
+    pub fn expand(self, mut c: u32) -> Option<Vec<u32>> {
+        while let Some((target, rest)) = self.step(c) {
+            if !rest.is_empty() {
+                let mut folded = Vec::with_capacity(8);
+                for part in std::iter::once(target).chain(rest.chars().map(u32::from)) {
+                    match self.expand(part) {
+                        Some(parts) => folded.extend(parts),
+                        None => folded.push(self.apply(part)),
+                    }
+                }
+                return Some(folded);
+            }
+            c = target;
+        }
+        None
+    }
+
+    /// Every code point that is not its own folded form, once, in no order that matters.
+    pub fn sources(self) -> impl Iterator<Item = u32> {
+        TABLES.iter().enumerate().filter(move |(_, (fold, _))| self.has(*fold)).flat_map(
+            move |(index, (_, table))| {
+                // A character of several tables comes with the first of those that are enabled.
+                let earlier = move |c| {
+                    TABLES[..index].iter().any(|(fold, table)| self.has(*fold) && table.get(c).is_some())
+                };
+                table.sources().filter(move |&c| !earlier(c))
+            },
+        )
+    }
+
+    /// Combining marks that count for nothing under this folding: in texts they are invisible noise, and a word is
+    /// taken without them.
+    #[must_use]
+    pub fn drops(self, c: u32) -> bool {
+        self.has(Self::ACCENTS) && within(&ACCENT_MARKS, c)
+            || self.has(Self::ENCLOSED) && within(&ENCLOSING_MARKS, c)
+    }
+
+    /// All that [`Self::drops`].
+    pub fn dropped(self) -> impl Iterator<Item = u32> {
+        let accents = ACCENT_MARKS.iter().filter(move |_| self.has(Self::ACCENTS));
+        let enclosing = ENCLOSING_MARKS.iter().filter(move |_| self.has(Self::ENCLOSED));
+        accents.chain(enclosing).flat_map(|&(first, last)| first..=last)
+    }
+
+    /// Kind bits of a code point as it stands in a text: those of its folded form, of that's first character if it
+    /// has several. An ideograph has none, also if it folds to a digit: `壹` is no part of a Latin word.
+    #[must_use]
+    pub fn kinds(self, c: u32) -> u32 {
+        if is_ideograph(c) {
+            0
+        } else if self.drops(c) {
+            kind::INVISIBLE
+        } else {
+            kind::of_folded(self.apply(c))
+        }
     }
 }
-
-/// U+FF61 to U+FF9F in their ordinary width.
-const KANA: [char; 63] = [
-    '。', '「', '」', '、', '・', 'ヲ', 'ァ', 'ィ', 'ゥ', 'ェ', 'ォ', 'ャ', 'ュ', 'ョ', 'ッ', 'ー', 'ア',
-    'イ', 'ウ', 'エ', 'オ', 'カ', 'キ', 'ク', 'ケ', 'コ', 'サ', 'シ', 'ス', 'セ', 'ソ', 'タ', 'チ', 'ツ',
-    'テ', 'ト', 'ナ', 'ニ', 'ヌ', 'ネ', 'ノ', 'ハ', 'ヒ', 'フ', 'ヘ', 'ホ', 'マ', 'ミ', 'ム', 'メ', 'モ',
-    'ヤ', 'ユ', 'ヨ', 'ラ', 'リ', 'ル', 'レ', 'ロ', 'ワ', 'ン', '\u{3099}', '\u{309A}',
-];
-
-/// Unicode's decompositions tagged `<wide>` and `<narrow>`.
-fn width(c: u32) -> u32 {
-    match c {
-        0x3000 => 0x20,
-        0xFF01..=0xFF5E => c - 0xFF01 + 0x21,
-        0xFF5F..=0xFF60 => c - 0xFF5F + 0x2985,
-        0xFF61..=0xFF9F => KANA[(c - 0xFF61) as usize] as u32,
-        0xFFA0 => 0x3164,
-        0xFFA1..=0xFFBE => c - 0xFFA1 + 0x3131,
-        0xFFC2..=0xFFC7 => c - 0xFFC2 + 0x314F,
-        0xFFCA..=0xFFCF => c - 0xFFCA + 0x3155,
-        0xFFD2..=0xFFD7 => c - 0xFFD2 + 0x315B,
-        0xFFDA..=0xFFDC => c - 0xFFDA + 0x3161,
-        0xFFE0..=0xFFE1 => c - 0xFFE0 + 0xA2,
-        0xFFE2 => 0xAC,
-        0xFFE3 => 0xAF,
-        0xFFE4 => 0xA6,
-        0xFFE5 => 0xA5,
-        0xFFE6 => 0x20A9,
-        0xFFE8 => 0x2502,
-        0xFFE9..=0xFFEC => c - 0xFFE9 + 0x2190,
-        0xFFED => 0x25A0,
-        0xFFEE => 0x25CB,
-        _ => c,
-    }
-}
-
-/// What a folded character is, apart from which one it is.
-pub mod kind {
-    /// White space.
-    pub const SPACE: u32 = 1 << 24;
-    /// Controls, zero-width and other characters that are not seen.
-    pub const INVISIBLE: u32 = 1 << 25;
-    /// Punctuation, symbols, emoji.
-    pub const VISIBLE: u32 = 1 << 26;
-    /// A letter of a script that writes spaces between words (Latin, Greek, Cyrillic, Armenian), or a digit.
-    pub const WORD: u32 = 1 << 27;
-    /// An ASCII digit, in either width.
-    pub const DIGIT: u32 = 1 << 28;
-    /// What may stand between the characters of a word.
-    pub const NOISE: u32 = SPACE | INVISIBLE | VISIBLE;
-}
-
-/// Ranges of code points, first to last, by kind; none overlap. Everything else has none: it is a letter of a script
-/// without spaces, a digit of another shape, a mark, a surrogate or unassigned.
-#[rustfmt::skip]
-pub(crate) const KINDS: [(u32, &[(u32, u32)]); 5] = [
-    (kind::SPACE, &[
-        (0x0009, 0x000D), (0x0020, 0x0020), (0x0085, 0x0085), (0x00A0, 0x00A0), (0x1680, 0x1680),
-        (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x2800, 0x2800),
-        (0x3000, 0x3000),
-    ]),
-    (kind::INVISIBLE, &[
-        (0x0000, 0x0008), (0x000E, 0x001F), (0x007F, 0x0084), (0x0086, 0x009F), (0x00AD, 0x00AD),
-        (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
-        (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F),
-        (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0xE0000, 0xE0FFF),
-    ]),
-    (kind::VISIBLE, &[
-        (0x0021, 0x002F), (0x003A, 0x0040), (0x005B, 0x0060), (0x007B, 0x007E), (0x00A1, 0x00A9),
-        (0x00AB, 0x00AC), (0x00AE, 0x00B1), (0x00B4, 0x00B4), (0x00B6, 0x00B8), (0x00BB, 0x00BB),
-        (0x00BF, 0x00BF), (0x00D7, 0x00D7), (0x00F7, 0x00F7), (0x2010, 0x2027), (0x2030, 0x205E),
-        (0x20A0, 0x20CF), (0x2190, 0x2426), (0x2440, 0x244A), (0x2500, 0x2775), (0x2794, 0x27FF),
-        (0x2900, 0x2BFF), (0x2E00, 0x2E2E), (0x2E30, 0x2E7F), (0x3001, 0x3004), (0x3008, 0x3020), (0x3030, 0x3030),
-        (0x303D, 0x303F), (0x30FB, 0x30FB), (0xFE10, 0xFE19), (0xFE30, 0xFE6B), (0xFF01, 0xFF0F),
-        (0xFF1A, 0xFF20), (0xFF3B, 0xFF40), (0xFF5B, 0xFF65), (0xFFE0, 0xFFE6), (0xFFE8, 0xFFEE),
-        (0xFFFC, 0xFFFD), (0x1F000, 0x1F0FF), (0x1F1E6, 0x1F1FF), (0x1F300, 0x1FAFF),
-    ]),
-    (kind::WORD | kind::DIGIT, &[
-        (0x0030, 0x0039), (0xFF10, 0xFF19),
-    ]),
-    (kind::WORD, &[
-        (0x0041, 0x005A), (0x0061, 0x007A), (0x00AA, 0x00AA), (0x00B5, 0x00B5), (0x00BA, 0x00BA),
-        (0x00C0, 0x00D6), (0x00D8, 0x00F6), (0x00F8, 0x02AF), (0x0300, 0x034E), (0x0350, 0x036F),
-        (0x0370, 0x037D), (0x037F, 0x03FF), (0x0400, 0x052F), (0x0531, 0x0587), (0x1E00, 0x1FFF),
-        (0xFF21, 0xFF3A), (0xFF41, 0xFF5A), (0x212A, 0x212B),
-    ]),
-];

@@ -2,7 +2,6 @@
 
 pub mod automaton;
 pub mod builder;
-mod case_table;
 pub mod chunker;
 pub mod classes;
 pub mod error;

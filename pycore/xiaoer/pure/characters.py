@@ -3,10 +3,10 @@
 The tables never change with Python's own Unicode version, so that a filter finds the same everywhere.
 """
 
-import unicodedata
 from typing import Final
 
 from xiaoer._words import Fold
+from xiaoer.pure._fold import enabled
 
 SPACE: Final = 1
 """White space."""
@@ -53,26 +53,31 @@ def _read(ranges: str) -> list[range]:
 _KINDS: Final = {code: kinds for kinds, ranges in _RANGES.items() for codes in _read(ranges) for code in codes}
 
 
-def _case(char: str) -> str:
-    # Characters younger than Unicode 3.2 are left alone: Python versions differ in them.
-    if unicodedata.ucd_3_2_0.category(char) == "Cn":
-        return char
-    folded = char.casefold()
-    if len(folded) != 1:
-        folded = char.lower()
-    return folded if len(folded) == 1 else char
+def _codes(ranges: str) -> frozenset[str]:
+    return frozenset(chr(code) for codes in _read(ranges) for code in codes)
 
 
-def _width(char: str) -> str:
-    tag, _, code = unicodedata.decomposition(char).partition(" ")
-    return chr(int(code, 16)) if tag in ("<wide>", "<narrow>") else char
+# Combining marks over, under and through letters; and those around a character (circles, squares, keycaps).
+_ACCENTS: Final = _codes("0300-034E 0350-036F 0483-0489 1AB0-1ACE 1DC0-1DFF 20D0-20DC 20E1 20E5-20F0 FE20-FE2F")
+_ENCLOSURES: Final = _codes("20DD-20E0 20E2-20E4")
+_IDEOGRAPHS: Final = _read("3007 3400-4DBF 4E00-9FFF F900-FAFF 20000-3FFFF")
+"""They have no kinds, also those that fold to digits: 壹 is no part of a Latin word."""
 
 
 def fold_character(char: str, fold: Fold) -> str:
-    """The folded form of one character: width first, then case."""
-    if fold & Fold.WIDTH:
-        char = _width(char)
-    return _case(char) if fold & Fold.CASE else char
+    """The folded form of one character, 1 to 8 characters.
+
+    The first of the enabled tables that has it says what it becomes; each character of that is folded likewise.
+    """
+    for rows in enabled(int(fold)):
+        if target := rows.get(char):
+            return "".join(fold_character(part, fold) for part in target)
+    return char
+
+
+def drops(char: str, fold: Fold) -> bool:
+    """Whether it is a combining mark that counts for nothing: noise in a text, and a word is taken without it."""
+    return (char in _ACCENTS and bool(fold & Fold.ACCENTS)) or (char in _ENCLOSURES and bool(fold & Fold.ENCLOSED))
 
 
 def kinds_of_folded(char: str) -> int:
@@ -80,8 +85,17 @@ def kinds_of_folded(char: str) -> int:
     return _KINDS.get(ord(char), 0)
 
 
+def _kinds(char: str, folded: str, fold: Fold) -> int:
+    if any(ord(char) in codes for codes in _IDEOGRAPHS):
+        return 0
+    return INVISIBLE if drops(char, fold) else kinds_of_folded(folded[0])
+
+
 class Characters(dict[str, tuple[str, int]]):
-    """Folded form and kinds of each character asked for, remembered."""
+    """Folded form and kinds of each character asked for, remembered.
+
+    The kinds are those of the character as it stands in a text; of its first one, if it becomes several.
+    """
 
     def __init__(self, fold: Fold) -> None:
         super().__init__()
@@ -89,5 +103,5 @@ class Characters(dict[str, tuple[str, int]]):
 
     def __missing__(self, char: str) -> tuple[str, int]:
         folded = fold_character(char, self.fold)
-        entry = self[char] = (folded, kinds_of_folded(folded))
+        entry = self[char] = (folded, _kinds(char, folded, self.fold))
         return entry
