@@ -17,7 +17,7 @@ from xiaoer.errors import (
     QueueFull,
     XiaoerError,
 )
-from xiaoer.filter import FilterStream, Fold, Match, Skip, Word, WordFilter
+from xiaoer.filter import FilterStream, Fold, Match, Skip, Variant, Word, WordFilter
 from xiaoer.queue import LevelStats, PriorityQueue, Ticket
 from xiaoer.sse import SSEDecoder, SSEEvent, chat_delta, encode_sse
 
@@ -39,6 +39,7 @@ __all__ = [
     "SSEEvent",
     "Skip",
     "Ticket",
+    "Variant",
     "Word",
     "WordFilter",
     "XiaoerError",

@@ -85,11 +85,14 @@ class SavedWords(Sequence[Word]):
             return [self[place] for place in range(*index.indices(len(self)))]
         if not 0 <= index < len(self):
             raise IndexError(index)
-        start, end = (
-            int.from_bytes(self._ends[8 * at : 8 * at + 8], "little") if at >= 0 else 0 for at in (index - 1, index)
-        )
+        start, end = (0 if index == 0 else self._end(index - 1)), self._end(index)
         kind = int.from_bytes(self._kinds[4 * index : 4 * index + 4], "little")
+        if not start <= end <= len(self._texts) or kind >= len(self._properties):
+            raise DamagedFile(f"word {index} of a saved filter lies outside of its file")
         return Word(_unpack(bytes(self._texts[start:end])), *self._properties[kind])
+
+    def _end(self, index: int) -> int:
+        return int.from_bytes(self._ends[8 * index : 8 * index + 8], "little")
 
 
 class Saved(msgspec.Struct):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from xiaoer import _backend
 from xiaoer._saved import Options, read_saved, write_saved
-from xiaoer._words import Fold, Match, Skip, Word
+from xiaoer._words import Fold, Match, Skip, Variant, Word
 from xiaoer.errors import DamagedFile
 
 _native: Any = _backend.load("xiaoer_native")
@@ -30,7 +30,7 @@ else:
         Match = _native.Match
         _WordFilter = _native.WordFilter
 
-__all__ = ["FilterStream", "Fold", "Match", "Skip", "Word", "WordFilter"]
+__all__ = ["FilterStream", "Fold", "Match", "Skip", "Variant", "Word", "WordFilter"]
 
 T = TypeVar("T")
 
