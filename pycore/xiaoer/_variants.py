@@ -45,7 +45,7 @@ def _look_up(rows: dict[str, list[str]], char: str) -> list[str]:
     return rows.get(char) or rows.get(table(Fold.SIMPLIFIED).get(char, char), [])
 
 
-# Read when a word first asks for them: they cost some milliseconds and a megabyte.
+# Read when a word first asks for them, which takes some milliseconds.
 @cache
 def _readings() -> dict[str, list[str]]:
     from xiaoer._pinyin import READINGS
@@ -66,6 +66,6 @@ def _halves() -> dict[str, list[str]]:
     rows: dict[str, list[str]] = {}
     for line in HALVES.split("\n"):
         left, *wholes = line.split(" ")
-        for whole, right in wholes:
-            rows[whole] = [form + right for form in (left, STANDING_ALONE.get(left)) if form]
+        for pair in wholes:
+            rows[pair[0]] = [form + pair[1] for form in (left, STANDING_ALONE.get(left)) if form]
     return rows

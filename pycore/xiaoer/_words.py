@@ -21,7 +21,7 @@ class Fold(IntFlag, boundary=STRICT):
     SIMPLIFIED = 4
     """Traditional Chinese characters are the simplified, by OpenCC's table of characters: `賭` is `赌`."""
     DIGITS = 8
-    """Digits of all shapes are ASCII's: `①`, `²`, `٣`, `𝟗`, `⑩` (`10`), and cheques' `壹`, `贰` … `零`, but not `一`."""
+    """Digits of all shapes are ASCII's: `①`, `²`, `٣`, `⑩` (`10`), and cheques' `壹`, `贰` … `零`, but not `一`."""
     ACCENTS = 16
     """Letters are without their marks: `é` is `e`, `ё` is `е`, `ø` is `o`; combining marks are noise."""
     ENCLOSED = 32

@@ -89,10 +89,11 @@ def test_digits_have_their_value() -> None:
         assert value is None or int(target) == value, hex(ord(char))
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python 3.14 knows digits that Unicode 15.1 did not have")
 def test_digits_are_complete() -> None:
     known = table(Fold.DIGITS).keys() | table(Fold.WIDTH).keys()
     for char in map(chr, range(0x80, 0x110000)):
-        if unicodedata.digit(char, None) is not None and sys.version_info < (3, 14):
+        if unicodedata.digit(char, None) is not None:
             assert char in known, hex(ord(char))
 
 

@@ -36,8 +36,8 @@ NOTES = {
         Digits of all shapes: every character of Unicode 15.1 with a digit value (٣ ² ₂ ① ⑴ ⒈ ➊ 𝟗), the enclosed
         numbers over nine (⑩ is 10), and the Chinese numerals of cheques (壹 贰 … 玖 零) with 〇 and their variants.
 
-        Not 一 二 三: they are parts of the commonest words (一起, 三星), so 一 would be 1 in every text. Nor 拾 (to pick
-        up), 参 and 參 (参加), 两 and 幺. ㊀ is 一. ½ is no digit, nor is ○, which is noise.
+        Not 一 二 三: they are parts of the commonest words (一起, 三星), so 一 would be 1 in every text. Nor 拾
+        (to pick up), 参 and 參 (参加), 两 and 幺. ㊀ is 一. ½ is no digit, nor is ○, which is noise.
     """,
     "accents": """
         Letters without their marks: the base of each canonical decomposition in Latin, Greek and Cyrillic (é ǚ ё ά й),
@@ -49,14 +49,15 @@ NOTES = {
     "enclosed": """
         Letters and ideographs in circles, squares and brackets: Ⓐ ⒜ 🄐 🅐 🄰 🅰 are A, ㊙ is 秘, 🈚 is 無, ㋐ is ア.
 
-        Not the regional indicators: 🇸🇧 is a flag, and noise as other emoji, not SB. Not © and ®, which are signs of their
-        own.
+        Not the regional indicators: 🇸🇧 is a flag, and noise as other emoji, not SB. Not © and ®, which are signs of
+        their own.
     """,
     "ligatures": """
         One character for several: ﬁ, ㎏, ㏄, Ⅷ, ㍿, 🆗, æ. Also the Roman numerals of one letter (Ⅴ).
 
         What would hold noise stays as it is: ℃ (°C), ½ (1⁄2), ㎧ (m∕s), ℅ (c/o). ™ and ℠ too: Windows™ is no tm, which
-        is abuse in Chinese chats. № is no. ₨ stays noise as other currencies' signs. Arabic presentation forms are not the business of this table.
+        is abuse in Chinese chats. № is no. ₨ stays noise as other currencies' signs. Arabic presentation forms are left
+        alone.
     """,
     "lookalikes": """
         Characters that look like another: a choice of our own, where the SMALL letter looks alike, because with `CASE`
@@ -72,7 +73,8 @@ NOTES = {
 }
 
 FINANCIAL = {
-    "0": "零〇", "1": "壹壱弌", "2": "贰貳貮弐弍", "3": "叁叄弎", "4": "肆", "5": "伍", "6": "陆陸", "7": "柒", "8": "捌", "9": "玖",
+    "0": "零〇", "1": "壹壱弌", "2": "贰貳貮弐弍", "3": "叁叄弎", "4": "肆",
+    "5": "伍", "6": "陆陸", "7": "柒", "8": "捌", "9": "玖",
 }  # fmt: skip
 STROKES = "ØOøoĐDđdŁLłlĦHħhŦTŧtƗIɨiƵZƶzɃBƀbɌRɍrɎYɏyȺAⱥaɆEɇeȻCȼcɈJɉjȾTⱦtǤGǥg"
 CYRILLIC = "аaеeоoрpсcуyхxкkмmтtіiѕsјjѵvһhӏlԁdԛqԝwАAЕEОOРPСCУYХXКKМMТTІIЅSЈJѴVԚQԜW"
@@ -85,7 +87,8 @@ RADICALS = (
 )
 SIGNS = {
     "№": "No", "℡": "TEL", "℻": "FAX", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "🆎": "AB", "🆏": "WC",
-    "🆑": "CL", "🆒": "COOL", "🆓": "FREE", "🆔": "ID", "🆕": "NEW", "🆖": "NG", "🆗": "OK", "🆘": "SOS", "🆙": "UP", "🆚": "VS",
+    "🆑": "CL", "🆒": "COOL", "🆓": "FREE", "🆔": "ID", "🆕": "NEW", "🆖": "NG",
+    "🆗": "OK", "🆘": "SOS", "🆙": "UP", "🆚": "VS",
     "🆛": "3D", "🆝": "2K", "🆞": "4K", "🆟": "8K", "🄭": "CD", "🄮": "WZ",
 }  # fmt: skip
 
@@ -248,11 +251,10 @@ def write(name: str, table: Table) -> None:
         f'"""{note}\n\n{made}\n"""\n\nRUNS = {runs_body}{formatted}\nPAIRS = """\n{pairs_text}"""\n', "utf-8"
     )
     doc = "".join(f"//! {line}".rstrip() + "\n" for line in [*note.splitlines(), "", made])
-    (RUST / f"{name}.rs").write_text(
-        f"{doc}\nuse super::table::Run;\n\n#[rustfmt::skip]\npub(super) const RUNS: &[Run] = &[\n{runs_text}];\n\n"
-        f'pub(super) const PAIRS: &str = "\n{pairs_text}";\n',
-        "utf-8",
-    )
+    head = f"{doc}\n#![allow(clippy::doc_markdown, clippy::unicode_not_nfc)]\n\nuse super::table::Run;\n\n"
+    runs_item = f"#[rustfmt::skip]\npub(super) const RUNS: &[Run] = &[\n{runs_text}];\n\n"
+    pairs_item = f'pub(super) const PAIRS: &str = "\n{pairs_text}";\n'
+    (RUST / f"{name}.rs").write_text(head + runs_item + pairs_item, "utf-8")
 
 
 def main() -> None:

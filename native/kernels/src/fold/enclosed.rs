@@ -1,9 +1,11 @@
 //! Letters and ideographs in circles, squares and brackets: Ⓐ ⒜ 🄐 🅐 🄰 🅰 are A, ㊙ is 秘, 🈚 is 無, ㋐ is ア.
 //!
-//! Not the regional indicators: 🇸🇧 is a flag, and noise as other emoji, not SB. Not © and ®, which are signs of their
-//! own.
+//! Not the regional indicators: 🇸🇧 is a flag, and noise as other emoji, not SB. Not © and ®, which are signs of
+//! their own.
 //!
 //! Written by native/kernels/scripts/fold_tables.py.
+
+#![allow(clippy::doc_markdown, clippy::unicode_not_nfc)]
 
 use super::table::Run;
 

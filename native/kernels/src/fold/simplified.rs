@@ -6,6 +6,8 @@
 //!
 //! Written by native/kernels/scripts/fold_tables.py.
 
+#![allow(clippy::doc_markdown, clippy::unicode_not_nfc)]
+
 use super::table::Run;
 
 #[rustfmt::skip]

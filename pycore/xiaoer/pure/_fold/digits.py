@@ -1,8 +1,8 @@
 """Digits of all shapes: every character of Unicode 15.1 with a digit value (٣ ² ₂ ① ⑴ ⒈ ➊ 𝟗), the enclosed
 numbers over nine (⑩ is 10), and the Chinese numerals of cheques (壹 贰 … 玖 零) with 〇 and their variants.
 
-Not 一 二 三: they are parts of the commonest words (一起, 三星), so 一 would be 1 in every text. Nor 拾 (to pick
-up), 参 and 參 (参加), 两 and 幺. ㊀ is 一. ½ is no digit, nor is ○, which is noise.
+Not 一 二 三: they are parts of the commonest words (一起, 三星), so 一 would be 1 in every text. Nor 拾
+(to pick up), 参 and 參 (参加), 两 and 幺. ㊀ is 一. ½ is no digit, nor is ○, which is noise.
 
 Written by native/kernels/scripts/fold_tables.py.
 """

@@ -1,7 +1,7 @@
 """Letters and ideographs in circles, squares and brackets: Ⓐ ⒜ 🄐 🅐 🄰 🅰 are A, ㊙ is 秘, 🈚 is 無, ㋐ is ア.
 
-Not the regional indicators: 🇸🇧 is a flag, and noise as other emoji, not SB. Not © and ®, which are signs of their
-own.
+Not the regional indicators: 🇸🇧 is a flag, and noise as other emoji, not SB. Not © and ®, which are signs of
+their own.
 
 Written by native/kernels/scripts/fold_tables.py.
 """

@@ -1,7 +1,8 @@
 """One character for several: ﬁ, ㎏, ㏄, Ⅷ, ㍿, 🆗, æ. Also the Roman numerals of one letter (Ⅴ).
 
 What would hold noise stays as it is: ℃ (°C), ½ (1⁄2), ㎧ (m∕s), ℅ (c/o). ™ and ℠ too: Windows™ is no tm, which
-is abuse in Chinese chats. № is no. ₨ stays noise as other currencies' signs. Arabic presentation forms are not the business of this table.
+is abuse in Chinese chats. № is no. ₨ stays noise as other currencies' signs. Arabic presentation forms are left
+alone.
 
 Written by native/kernels/scripts/fold_tables.py.
 """
