@@ -59,9 +59,9 @@ class Oracle:
     def _edges_fit(self, key: str, text: str, start: int, end: int) -> bool:
         if not self._is_latin(key):
             return True
-        if start > 0 and kinds_of_folded(text[start - 1]) & kinds_of_folded(key[0]) & WORD:
-            return False
-        return not (end < len(text) and kinds_of_folded(text[end]) & kinds_of_folded(key[-1]) & WORD)
+        before = next((kind for kind in map(kinds_of_folded, reversed(text[:start])) if not kind & INVISIBLE), 0)
+        behind = next((kind for kind in map(kinds_of_folded, text[end:]) if not kind & INVISIBLE), 0)
+        return not before & kinds_of_folded(key[0]) & WORD and not behind & kinds_of_folded(key[-1]) & WORD
 
     def _spacing_fits(self, text: str, neighbours: list[tuple[int, int]]) -> bool:
         if not self.whole_words:
@@ -183,7 +183,11 @@ class Oracle:
             rest = text[places[-1] + 1 :]
             if length == len(key):
                 undecided = self._is_latin(key) and kinds_of_folded(key[-1]) & WORD
-                return not rest and bool(undecided) and self._bounded(key, text, places)
+                return (
+                    all(kinds_of_folded(char) & INVISIBLE for char in rest)
+                    and bool(undecided)
+                    and self._bounded(key, text, places)
+                )
             tail_fits = len(rest) <= self.skip[0] and len(text) - start - length <= self.skip[1]
             if not rest or (not exact and tail_fits and all(kinds_of_folded(char) & NOISE for char in rest)):
                 return True

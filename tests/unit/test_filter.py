@@ -196,7 +196,7 @@ def test_wrong_types(xiaoer: ModuleType) -> None:
     with pytest.raises(TypeError):
         xiaoer.Word("a", level="1")
     with pytest.raises(ValueError, match="Fold"):
-        xiaoer.WordFilter([], fold=64)
+        xiaoer.WordFilter([], fold=256)
     with pytest.raises(ValueError, match="means nothing"):
         xiaoer.Skip(-1, 8)
 

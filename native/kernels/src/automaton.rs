@@ -7,25 +7,38 @@
 
 use crate::pattern::Pattern;
 use crate::saved::{Damaged, Reader, Writer, check};
-use crate::section::Section;
+use crate::section::{Plain, Section};
 
 /// The root, and "none" where a node can't be.
 pub const ROOT: u32 = 0;
 /// No pattern ends at a node.
 pub const NO_PATTERN: u32 = u32::MAX;
+/// Set in a node's pattern if an occurrence of it, unless spaced, needs no further look.
+pub const SIMPLE: u32 = 1 << 31;
 
-/// Nodes in parallel arrays, indexed by node.
+/// What a walk down needs of a node, in one place: nodes lie anywhere in memory.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Node {
+    /// Class on the edge that leads here.
+    label: u32,
+    /// First child; the next node's first child is the end.
+    children: u32,
+    /// Number of the pattern that ends here, perhaps with [`SIMPLE`], or [`NO_PATTERN`].
+    pattern: u32,
+    /// Node of the longest proper suffix.
+    fail: u32,
+}
+
+// SAFETY: four integers of one size.
+unsafe impl Plain for Node {}
+
+/// Nodes, and what else is known of them, indexed by node.
 #[derive(Debug)]
 pub struct Automaton {
-    /// Class on the edge that leads to the node.
-    labels: Section<u32>,
-    /// First child; the next node's first child is the end.
-    children: Section<u32>,
-    /// Node of the longest proper suffix.
-    fail: Section<u32>,
+    /// One more than there are.
+    nodes: Section<Node>,
     depth: Section<u16>,
-    /// Pattern that ends here.
-    pattern: Section<u32>,
     /// Nearest node on the way of failures where a pattern ends.
     output: Section<u32>,
     /// This node or the nearest on the way of failures that has children: what may still become a match.
@@ -37,11 +50,8 @@ pub struct Automaton {
 /// The arrays while they grow.
 #[derive(Default)]
 struct Growing {
-    labels: Vec<u32>,
-    children: Vec<u32>,
-    fail: Vec<u32>,
+    nodes: Vec<Node>,
     depth: Vec<u16>,
-    pattern: Vec<u32>,
     output: Vec<u32>,
     live: Vec<u32>,
     root: Vec<u32>,
@@ -56,11 +66,8 @@ impl Automaton {
         growing.build_trie(patterns);
         growing.build_failures();
         Self {
-            labels: growing.labels.into(),
-            children: growing.children.into(),
-            fail: growing.fail.into(),
+            nodes: growing.nodes.into(),
             depth: growing.depth.into(),
-            pattern: growing.pattern.into(),
             output: growing.output.into(),
             live: growing.live.into(),
             root: growing.root.into(),
@@ -71,28 +78,28 @@ impl Automaton {
     #[inline]
     #[must_use]
     pub fn step(&self, node: u32, class: u32) -> u32 {
-        step(&self.labels, &self.children, &self.fail, &self.root, node, class)
+        step(&self.nodes, &self.root, node, class)
     }
 
     /// The node one `class` further down, or the root if there is none.
     #[inline]
     #[must_use]
     pub fn child(&self, node: u32, class: u32) -> u32 {
-        if node == ROOT { self.root[class as usize] } else { child(&self.labels, &self.children, node, class) }
+        if node == ROOT { self.root[class as usize] } else { child(&self.nodes, node, class) }
     }
 
     /// Whether a pattern goes on after this node.
     #[inline]
     #[must_use]
     pub fn has_children(&self, node: u32) -> bool {
-        self.children[node as usize] < self.children[node as usize + 1]
+        self.nodes[node as usize].children < self.nodes[node as usize + 1].children
     }
 
     /// Node of the longest proper suffix.
     #[inline]
     #[must_use]
     pub fn fail(&self, node: u32) -> u32 {
-        self.fail[node as usize]
+        self.nodes[node as usize].fail
     }
 
     /// Characters from the root to the node.
@@ -113,7 +120,7 @@ impl Automaton {
     #[inline]
     #[must_use]
     pub fn first_output(&self, node: u32) -> u32 {
-        if self.pattern[node as usize] == NO_PATTERN { self.output[node as usize] } else { node }
+        if self.marked(node) == NO_PATTERN { self.output[node as usize] } else { node }
     }
 
     /// The next shorter suffix at which a pattern ends; the root if none does.
@@ -123,11 +130,18 @@ impl Automaton {
         self.output[node as usize]
     }
 
-    /// Number of the pattern that ends at a node, or [`NO_PATTERN`].
+    /// Number of the pattern that ends at a node.
     #[inline]
     #[must_use]
     pub fn pattern(&self, node: u32) -> u32 {
-        self.pattern[node as usize]
+        self.marked(node) & !SIMPLE
+    }
+
+    /// The same with its mark, or [`NO_PATTERN`].
+    #[inline]
+    #[must_use]
+    pub fn marked(&self, node: u32) -> u32 {
+        self.nodes[node as usize].pattern
     }
 
     /// Length of the longest pattern.
@@ -141,11 +155,8 @@ impl Automaton {
 /// Files.
 impl Automaton {
     pub(crate) fn write<'a>(&'a self, group: &str, writer: &mut Writer<'a>) {
-        writer.add(group, "labels", &self.labels);
-        writer.add(group, "children", &self.children);
-        writer.add(group, "fail", &self.fail);
+        writer.add(group, "nodes", &self.nodes);
         writer.add(group, "depth", &self.depth);
-        writer.add(group, "pattern", &self.pattern);
         writer.add(group, "output", &self.output);
         writer.add(group, "live", &self.live);
         writer.add(group, "root", &self.root);
@@ -153,11 +164,8 @@ impl Automaton {
 
     pub(crate) fn read(group: &str, reader: &Reader<'_>, patterns: &[Pattern]) -> Result<Self, Damaged> {
         let read = Self {
-            labels: reader.get(group, "labels")?,
-            children: reader.get(group, "children")?,
-            fail: reader.get(group, "fail")?,
+            nodes: reader.get(group, "nodes")?,
             depth: reader.get(group, "depth")?,
-            pattern: reader.get(group, "pattern")?,
             output: reader.get(group, "output")?,
             live: reader.get(group, "live")?,
             root: reader.get(group, "root")?,
@@ -168,29 +176,28 @@ impl Automaton {
 
     /// Every index in range, every chain towards lesser nodes, depths as the edges say.
     fn check(&self, patterns: &[Pattern]) -> Result<(), Damaged> {
-        let nodes = self.labels.len();
-        check(nodes > 0 && u32::try_from(nodes).is_ok(), "labels")?;
-        check(self.children.len() == nodes + 1 && self.children[0] == 1, "children")?;
-        check(self.children.is_sorted() && self.children[nodes] as usize == nodes, "children")?;
-        for array in [&self.fail, &self.pattern, &self.output, &self.live] {
-            check(array.len() == nodes, "nodes")?;
-        }
-        check(self.depth.len() == nodes && self.depth[0] == 0, "depth")?;
-        check(self.root.iter().all(|&node| (node as usize) < nodes && self.depth(node) <= 1), "root")?;
-        check(self.labels.iter().all(|&label| (label as usize) < self.root.len()), "labels")?;
-        for node in 0..nodes as u32 {
-            let place = node as usize;
-            let below = self.children[place]..self.children[place + 1];
-            check(below.start > node, "children")?;
-            check(below.clone().all(|child| self.depth(child) == self.depth(node) + 1), "depth")?;
-            let (fail, output, live) = (self.fail[place], self.output[place], self.live[place]);
-            let shorter = |other: u32| other == ROOT || (other < node && self.depth(other) < self.depth(node));
-            check(shorter(fail) && shorter(output) && (live == node || shorter(live)), "chains")?;
-            check(output == ROOT || self.pattern[output as usize] != NO_PATTERN, "output")?;
+        let count = self.depth.len();
+        check(count > 0 && u32::try_from(count).is_ok() && self.nodes.len() == count + 1, "nodes")?;
+        check(self.output.len() == count && self.live.len() == count, "nodes")?;
+        check(self.nodes[0].children == 1 && self.nodes[count].children as usize == count, "children")?;
+        check(self.nodes.is_sorted_by_key(|node| node.children), "children")?;
+        check(self.depth[0] == 0, "depth")?;
+        check(self.root.iter().all(|&node| (node as usize) < count && self.depth(node) <= 1), "root")?;
+        check(self.nodes.iter().all(|node| (node.label as usize) < self.root.len()), "labels")?;
+        for (number, node) in (0..count as u32).zip(self.nodes.iter()) {
+            let below = node.children..self.nodes[number as usize + 1].children;
+            check(below.start > number, "children")?;
+            check(below.clone().all(|child| self.depth(child) == self.depth(number) + 1), "depth")?;
+            let (output, live) = (self.output[number as usize], self.live[number as usize]);
+            let shorter = |other: u32| other == ROOT || (other < number && self.depth(other) < self.depth(number));
+            check(shorter(node.fail) && shorter(output) && (live == number || shorter(live)), "chains")?;
+            check(output == ROOT || self.marked(output) != NO_PATTERN, "output")?;
             check(live == ROOT || self.has_children(live), "live")?;
-            let pattern = self.pattern[place];
-            let known = |number: u32| patterns.get(number as usize).is_some_and(|p| p.length() == self.depth(node));
-            check(pattern == NO_PATTERN || known(pattern), "pattern")?;
+            if node.pattern != NO_PATTERN {
+                let pattern = patterns.get(self.pattern(number) as usize).ok_or(Damaged::new("pattern"))?;
+                check(pattern.length() == self.depth(number), "pattern")?;
+                check(node.pattern & SIMPLE == 0 || pattern.is_simple(), "pattern")?;
+            }
         }
         Ok(())
     }
@@ -210,16 +217,16 @@ impl Growing {
         while node < ranges.len() {
             let (mut low, high) = (ranges[node].0 as usize, ranges[node].1 as usize);
             let depth = usize::from(self.depth[node]);
-            self.children.push(self.labels.len() as u32);
+            self.nodes[node].children = self.nodes.len() as u32;
             if low < high && patterns[low].0.len() == depth {
-                self.pattern[node] = patterns[low].1;
+                self.nodes[node].pattern = patterns[low].1;
                 low += 1;
             }
             while low < high {
                 let label = patterns[low].0[depth];
                 let end = low + same(&patterns[low..high], depth, label);
                 if node == 0 {
-                    self.root[label as usize] = self.labels.len() as u32;
+                    self.root[label as usize] = self.nodes.len() as u32;
                 }
                 self.add(label, depth as u16 + 1);
                 ranges.push((low as u32, end as u32));
@@ -227,32 +234,27 @@ impl Growing {
             }
             node += 1;
         }
-        self.children.push(self.labels.len() as u32);
+        self.nodes.push(Node { children: self.nodes.len() as u32, ..Node::default() });
     }
 
     fn add(&mut self, label: u32, depth: u16) {
-        self.labels.push(label);
+        self.nodes.push(Node { label, pattern: NO_PATTERN, ..Node::default() });
         self.depth.push(depth);
-        self.pattern.push(NO_PATTERN);
     }
 
     fn build_failures(&mut self) {
-        let nodes = self.labels.len();
-        self.fail = vec![ROOT; nodes];
-        self.output = vec![ROOT; nodes];
-        self.live = vec![ROOT; nodes];
-        for node in 0..nodes {
-            let fail = self.fail[node];
-            let (first, end) = (self.children[node], self.children[node + 1]);
-            if node != 0 {
-                let ends = self.pattern[fail as usize] != NO_PATTERN;
-                self.output[node] = if ends { fail } else { self.output[fail as usize] };
-                self.live[node] = if first < end { node as u32 } else { self.live[fail as usize] };
-                for child in first..end {
-                    let label = self.labels[child as usize];
-                    let next = step(&self.labels, &self.children, &self.fail, &self.root, fail, label);
-                    self.fail[child as usize] = next;
-                }
+        let count = self.depth.len();
+        self.output = vec![ROOT; count];
+        self.live = vec![ROOT; count];
+        for number in 1..count {
+            let fail = self.nodes[number].fail;
+            let (first, end) = (self.nodes[number].children, self.nodes[number + 1].children);
+            let ends = self.nodes[fail as usize].pattern != NO_PATTERN;
+            self.output[number] = if ends { fail } else { self.output[fail as usize] };
+            self.live[number] = if first < end { number as u32 } else { self.live[fail as usize] };
+            for child in first..end {
+                let next = step(&self.nodes, &self.root, fail, self.nodes[child as usize].label);
+                self.nodes[child as usize].fail = next;
             }
         }
     }
@@ -270,13 +272,13 @@ fn same(patterns: &[(&[u32], u32)], depth: usize, label: u32) -> usize {
 }
 
 #[inline]
-fn step(labels: &[u32], children: &[u32], fail: &[u32], root: &[u32], mut node: u32, class: u32) -> u32 {
+fn step(nodes: &[Node], root: &[u32], mut node: u32, class: u32) -> u32 {
     if class == 0 {
         return ROOT;
     }
     while node != ROOT {
-        match child(labels, children, node, class) {
-            ROOT => node = fail[node as usize],
+        match child(nodes, node, class) {
+            ROOT => node = nodes[node as usize].fail,
             child => return child,
         }
     }
@@ -284,14 +286,14 @@ fn step(labels: &[u32], children: &[u32], fail: &[u32], root: &[u32], mut node: 
 }
 
 #[inline]
-fn child(labels: &[u32], children: &[u32], node: u32, class: u32) -> u32 {
-    let first = children[node as usize] as usize;
-    let end = children[node as usize + 1] as usize;
-    let labels = &labels[first..end];
-    let found = if labels.len() <= 8 {
-        labels.iter().position(|&label| label == class)
+fn child(nodes: &[Node], node: u32, class: u32) -> u32 {
+    let first = nodes[node as usize].children as usize;
+    let end = nodes[node as usize + 1].children as usize;
+    let below = &nodes[first..end];
+    let found = if below.len() <= 8 {
+        below.iter().position(|node| node.label == class)
     } else {
-        labels.binary_search(&class).ok()
+        below.binary_search_by_key(&class, |node| node.label).ok()
     };
     found.map_or(ROOT, |index| (first + index) as u32)
 }

@@ -1,6 +1,6 @@
 //! Collects words and allowed texts, and compiles them.
 
-use crate::classes::fold_into;
+use crate::classes::fold_word_into;
 use crate::error::{InvalidWord, LONGEST_WORD};
 use crate::filter::{Filter, Options, Source};
 use crate::fold::Fold;
@@ -57,7 +57,7 @@ impl Builder {
     /// If it is empty or, folded, longer than [`LONGEST_WORD`].
     pub fn push(&mut self, text: impl Iterator<Item = u32>, origin: Origin) -> Result<(), InvalidWord> {
         let from = self.folded.len();
-        fold_into(self.options.fold, text, &mut self.folded);
+        fold_word_into(self.options.fold, text, &mut self.folded);
         let key = &self.folded[from..];
         check(key)?;
         let front = (0..3).fold(0, |front, index| front << 21 | key.get(index).map_or(0, |&c| u64::from(c) + 1));
@@ -114,7 +114,7 @@ impl Builder {
 /// If it is empty or longer than [`LONGEST_WORD`].
 pub fn key(fold: Fold, word: impl Iterator<Item = u32>) -> Result<Vec<u32>, InvalidWord> {
     let mut key = Vec::new();
-    fold_into(fold, word, &mut key);
+    fold_word_into(fold, word, &mut key);
     check(&key)?;
     Ok(key)
 }

@@ -12,6 +12,8 @@ const PAGES: usize = 0x11_0000 / PAGE;
 const CLASS: u32 = 0x00FF_FFFF;
 /// The character stands for several: its class bits say where they are.
 const EXPANDS: u32 = 1 << 29;
+/// A combining mark that a word is taken without.
+const DROPPED: u32 = 1 << 30;
 
 /// What a filter knows of one character of a text: the class of its folded form (0: in no word) and its kind bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +47,12 @@ impl Entry {
     pub fn expands(self) -> bool {
         self.0 & EXPANDS != 0
     }
+}
+
+/// Appends the folded characters of a word: as they are in a text, but without marks that count for nothing there.
+pub(crate) fn fold_word_into(fold: Fold, word: impl Iterator<Item = u32>, folded: &mut Vec<u32>) {
+    let base = base(fold);
+    fold_into(fold, word.filter(|&c| base.targets.get(c) & DROPPED == 0), folded);
 }
 
 /// A number for each code point, in pages of which untouched ones are shared.
@@ -106,7 +114,8 @@ struct Base {
     sources: Vec<(u32, u32)>,
     /// Code points that fold to several.
     expanding: Vec<(u32, Vec<u32>)>,
-    /// By code point: 0 for itself, else 1 and what it folds to, or [`EXPANDS`] and its place in `expanding`.
+    /// By code point: 0 for itself, else 1 and what it folds to, or [`EXPANDS`] and its place in `expanding`;
+    /// perhaps with [`DROPPED`].
     targets: Pages,
 }
 
@@ -126,13 +135,14 @@ impl Base {
             }
         }
         let (mut sources, mut expanding) = (Vec::new(), Vec::new());
-        for source in fold.sources() {
+        for source in fold.sources().chain(fold.dropped()) {
             let kinds = fold.kinds(source);
             if classes.entries.get(source) != kinds {
                 *classes.entries.at(source) = kinds;
             }
             match fold.expand(source) {
                 Some(several) => expanding.push((source, several)),
+                None if fold.apply(source) == source => {}
                 None => sources.push((source, fold.apply(source))),
             }
         }
@@ -143,6 +153,9 @@ impl Base {
         for ((source, _), place) in expanding.iter().zip(0..) {
             *targets.at(*source) = EXPANDS | place;
         }
+        for dropped in fold.dropped() {
+            *targets.at(dropped) |= DROPPED;
+        }
         Self { classes, sources, expanding, targets }
     }
 }
@@ -151,7 +164,7 @@ impl Base {
 pub fn fold_into(fold: Fold, text: impl Iterator<Item = u32>, folded: &mut Vec<u32>) {
     let base = base(fold);
     for c in text {
-        match base.targets.get(c) {
+        match base.targets.get(c) & !DROPPED {
             0 => folded.push(c),
             target if target & EXPANDS == 0 => folded.push(target - 1),
             several => folded.extend(&base.expanding[(several & CLASS) as usize].1),

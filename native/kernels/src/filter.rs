@@ -1,6 +1,6 @@
 //! A filter's words and allowed texts, compiled.
 
-use crate::automaton::Automaton;
+use crate::automaton::{Automaton, SIMPLE};
 use crate::classes::{Classes, is_latin};
 use crate::fold::{Fold, kind};
 use crate::pattern::{Pattern, Role};
@@ -66,16 +66,18 @@ impl Lane {
         noise: bool,
         repeats: bool,
     ) -> Self {
-        let (collapsed, runs) = if repeats { runs::collapse(chosen) } else { Default::default() };
+        // By runs every occurrence needs a further look.
+        let unmarked = || chosen.iter().map(|&(labels, number)| (labels, number & !SIMPLE)).collect::<Vec<_>>();
+        let (collapsed, runs) = if repeats { runs::collapse(&unmarked()) } else { Default::default() };
         let by_runs: Vec<_> = collapsed.iter().map(|(labels, number)| (labels.as_slice(), *number)).collect();
         let automaton = Automaton::build(if repeats { &by_runs } else { chosen }, alphabet);
         let mut pairs: Vec<_> = (chosen.iter().filter(|(labels, _)| labels.len() > 1))
-            .map(|&(labels, number)| (labels[0], labels[1], patterns[number as usize].whole_start()))
+            .map(|&(labels, number)| (labels[0], labels[1], patterns[(number & !SIMPLE) as usize].whole_start()))
             .collect();
         // Of two with the same labels, the one that may begin anywhere comes first.
         pairs.sort_unstable();
         pairs.dedup_by_key(|&mut (first, second, _)| (first, second));
-        let prefilter = Prefilter::build(classes, &automaton, noise, &pairs, alphabet);
+        let prefilter = Prefilter::build(classes, &automaton, noise, &pairs, patterns, alphabet);
         Self { automaton, prefilter, noise, runs: repeats.then_some(runs) }
     }
 }
@@ -118,8 +120,9 @@ impl Filter {
         }
         let lane = |exact: bool| {
             let numbered = spans.iter().zip(0..).filter(|(span, _)| span.2 == exact);
+            let mark = |number: u32| if patterns[number as usize].is_simple() { number | SIMPLE } else { number };
             let chosen: Vec<_> =
-                numbered.map(|(&(from, end, _), number)| (&labels[from..end], number)).collect();
+                numbered.map(|(&(from, end, _), number)| (&labels[from..end], mark(number))).collect();
             (!chosen.is_empty())
                 .then(|| Lane::build(&chosen, &classes, alphabet.len(), &patterns, !exact, options.repeats))
         };

@@ -4,7 +4,7 @@
 //! Walks that start at every place may read a text many times over. Where they have read more than a few times as much
 //! as there is of it, the rest of the text is left to [`crate::scan`].
 
-use crate::automaton::{NO_PATTERN, ROOT};
+use crate::automaton::{NO_PATTERN, ROOT, SIMPLE};
 use crate::classes::Entry;
 use crate::filter::{Filter, Lane};
 use crate::fold::kind;
@@ -15,7 +15,7 @@ use crate::sink::{All, Leftmost};
 use crate::text::Unit;
 
 /// Steps of walks a character of the text, and those that are free.
-const STEPS_A_CHARACTER: usize = 4;
+const STEPS_A_CHARACTER: usize = 8;
 const FREE_STEPS: usize = 256;
 
 impl Filter {
@@ -43,7 +43,7 @@ impl Filter {
             let mut longest: Option<Found> = None;
             steps += self.occurrences(text, start, &starts, |found, role| match role {
                 Role::Allowed => reach = reach.max(found.end),
-                Role::Word if longest.is_none_or(|longest| found.is_better_than(longest)) => longest = Some(found),
+                Role::Word if longest.is_none_or(|longest| self.is_better(found, longest)) => longest = Some(found),
                 Role::Word => {}
             });
             if let Some(found) = longest.filter(|found| found.end > reach && start >= end) {
@@ -82,7 +82,7 @@ impl Filter {
             });
             let here = &mut found[before..];
             if here.len() > 1 {
-                here.sort_unstable_by_key(|hit| hit.order());
+                here.sort_unstable_by_key(|&hit| self.order(hit));
             }
             let covered = here.partition_point(|hit| hit.end <= reach);
             found.drain(before..before + covered);
@@ -95,13 +95,14 @@ impl Filter {
         if let Some(rest) = starts.rest {
             let mut sink = All::going_on(reach);
             self.scan(text, rest, &mut sink);
-            found.extend(sink.into_found());
+            found.extend(sink.into_found(self));
         }
         found
     }
 
     fn scan<U: Unit, S: crate::sink::Sink>(&self, text: &[U], from: usize, sink: &mut S) {
-        let last = if from == 0 { Entry::default() } else { self.classes.get(text[from - 1].code_point()) };
+        let mut before = text[..from].iter().rev().map(|unit| self.classes.get(unit.code_point()));
+        let last = before.find(|entry| !entry.is(kind::INVISIBLE)).unwrap_or_default();
         let mut scan = Scan::starting_at(from, last);
         scan.feed(self, &text[from..], sink);
         if !sink.enough() {
@@ -142,15 +143,22 @@ impl Filter {
         let (mut node, mut last) = self.down(lane, ROOT, entry);
         let (mut noise, mut spaced, mut steps) = (0, 0, 1);
         while node != ROOT {
-            let number = automaton.pattern(node);
-            if number != NO_PATTERN {
-                let pattern = self.patterns[number as usize];
-                let in_word = |at: usize| entry_at(at).is(kind::WORD);
-                let fits = pattern.may_be_spaced(spaced)
-                    && !(pattern.whole_start() && start > 0 && in_word(start - 1))
-                    && !(pattern.whole_end() && at + 1 < text.len() && in_word(at + 1));
-                if fits {
-                    each(Found { start, end: at + 1, pattern: number, weight: pattern.weight() }, pattern.role());
+            let marked = automaton.marked(node);
+            if marked != NO_PATTERN {
+                let found = Found { start, end: at + 1, pattern: marked & !SIMPLE };
+                if marked & SIMPLE != 0 && spaced == 0 {
+                    each(found, Role::Word);
+                } else {
+                    let pattern = self.patterns[found.pattern as usize];
+                    let fits = pattern.may_be_spaced(spaced)
+                        && !(pattern.whole_start() && self.in_word(text[..start].iter().rev()))
+                        && !(pattern.whole_end() && self.in_word(text[at + 1..].iter()));
+                    if fits {
+                        each(found, pattern.role());
+                    }
+                }
+                if !automaton.has_children(node) {
+                    return steps;
                 }
             }
             let before = at;
@@ -183,6 +191,13 @@ impl Filter {
             (node, last) = (next, next_last);
         }
         steps
+    }
+
+    /// Whether the first character that is seen is a letter or digit of a spaced script.
+    #[cold]
+    fn in_word<'a, U: Unit>(&self, units: impl Iterator<Item = &'a U>) -> bool {
+        let mut entries = units.map(|unit| self.classes.get(unit.code_point()));
+        entries.find(|entry| !entry.is(kind::INVISIBLE)).is_some_and(|entry| entry.is(kind::WORD))
     }
 
     /// The node below `node` by a character, and the entry of the last that it stands for.
@@ -297,7 +312,7 @@ impl<'a> LaneStarts<'a> {
         while let Some(event) = prefilter.next(&filter.classes, text, self.at, &mut self.cursor) {
             self.at = event + 1;
             let before = self.before(filter, text, event).filter(|&before| before >= self.from);
-            let alone = prefilter.stops_at(&filter.classes, text[event]).then_some(event);
+            let alone = prefilter.stops_at(&filter.classes, text, event).then_some(event);
             if let Some(first) = before.or(alone) {
                 self.here = first;
                 self.second = alone.filter(|&alone| alone != first);

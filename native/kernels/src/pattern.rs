@@ -84,6 +84,12 @@ impl Pattern {
         spaced == 0 || spaced == usize::from(self.pairs) || self.flags & ANY_SPACING != 0
     }
 
+    /// Whether each occurrence of it is a hit, unless it has white space in it.
+    #[inline]
+    pub(crate) fn is_simple(self) -> bool {
+        self.flags & (ALLOWED | WHOLE_START | WHOLE_END) == 0
+    }
+
     /// Whether it is one that [`Self::new`] makes.
     pub(crate) fn is_valid(self) -> bool {
         self.length > 0 && self.pairs < self.length && self.flags & 0xFFF0 == 0

@@ -4,9 +4,10 @@
 //! over, so that `加 微` and `加微` are the same pair. A bit can be set for another pair, by accident: whoever asks
 //! looks closer. What is not set begins no pattern.
 
-use crate::automaton::{Automaton, NO_PATTERN, ROOT};
+use crate::automaton::{Automaton, NO_PATTERN, ROOT, SIMPLE};
 use crate::classes::{Classes, Entry};
 use crate::fold::kind;
+use crate::pattern::Pattern;
 use crate::saved::{Damaged, Reader, Writer, check};
 use crate::section::Section;
 use crate::text::Unit;
@@ -19,6 +20,9 @@ const CODES: u32 = 16_381;
 const INSIDE: u16 = 1 << 14;
 /// To be looked at whatever is beside it: it is a pattern alone, or stands for several characters.
 const STOP: u16 = 1 << 15;
+
+const ANYWHERE: u8 = 1;
+const AT_START: u8 = 2;
 
 /// Those of the Basic Multilingual Plane.
 const CODE_POINTS: usize = 0x1_0000;
@@ -46,7 +50,7 @@ pub struct Prefilter {
     noise: bool,
     /// Whether any code has [`STOP`].
     stops: bool,
-    /// By class: 1 if it alone is a pattern.
+    /// By class: whether it alone is a pattern, [`ANYWHERE`] or [`AT_START`] of a word.
     alone: Section<u8>,
 }
 
@@ -60,13 +64,19 @@ impl Prefilter {
         automaton: &Automaton,
         noise: bool,
         pairs: &[(u32, u32, bool)],
+        patterns: &[Pattern],
         alphabet: usize,
     ) -> Self {
         let wanted = (pairs.len() * BITS_A_PAIR).next_power_of_two().trailing_zeros();
         let shift = wanted.saturating_sub(15).min(MOST_SHIFT);
         let is_alone = |class: u32| {
             let node = automaton.child(ROOT, class);
-            u8::from(node != ROOT && automaton.pattern(node) != NO_PATTERN)
+            match automaton.marked(node) {
+                _ if node == ROOT => 0,
+                NO_PATTERN => 0,
+                marked if patterns[(marked & !SIMPLE) as usize].whole_start() => AT_START,
+                _ => ANYWHERE,
+            }
         };
         let mut filter = Self {
             codes: Vec::new().into(),
@@ -124,8 +134,7 @@ impl Prefilter {
         check(alone.len() == alphabet + 1, "alone")?;
         let shift = (bits.len().max(1).trailing_zeros() + 6).wrapping_sub(15);
         check(bits.len().is_power_of_two() && shift <= MOST_SHIFT, "bits")?;
-        // Whatever the file says: code that leaves STOP out of account relies on there being none. A character beyond
-        // the table may have it too.
+        // What it says of characters alone is not told by the file: they are looked for.
         Ok(Self { codes, bits, shift, noise, stops: true, alone })
     }
 
@@ -152,11 +161,18 @@ impl Prefilter {
         }
     }
 
-    /// Whether a character is to be looked at whatever is beside it.
+    /// Whether the character at a place is to be looked at whatever is behind it.
     #[inline]
     #[must_use]
-    pub fn stops_at<U: Unit>(&self, classes: &Classes, unit: U) -> bool {
-        self.stops && self.code_at(classes, unit) & STOP != 0
+    pub fn stops_at<U: Unit>(&self, classes: &Classes, text: &[U], at: usize) -> bool {
+        if !self.stops || self.code_at(classes, text[at]) & STOP == 0 {
+            return false;
+        }
+        let entry = classes.get(text[at].code_point());
+        if entry.expands() || self.alone[entry.class() as usize] != AT_START {
+            return true;
+        }
+        at == 0 || self.code_at(classes, text[at - 1]) & INSIDE == 0
     }
 
     /// The cursor after a character that nothing before matters to, but whether it is inside a word.
@@ -200,7 +216,8 @@ impl Prefilter {
             at += BLOCK;
         }
         while let Some(&unit) = text.get(at) {
-            if self.look::<U, STOPS>(classes, unit, cursor) & 1 != 0 {
+            let pair = self.look::<U, false>(classes, unit, cursor) & 1 != 0;
+            if pair || (STOPS && self.stops_at(classes, text, at)) {
                 return Some(at);
             }
             at += 1;
@@ -213,10 +230,10 @@ impl Prefilter {
     #[allow(clippy::inline_always)]
     fn look<U: Unit, const STOPS: bool>(&self, classes: &Classes, unit: U, cursor: &mut Cursor) -> u32 {
         let code = self.code_at(classes, unit);
-        let plain = if STOPS { code & !STOP } else { code };
+        let plain = code & !STOP;
         let (word, a, b) = place(cursor.first, plain, self.shift);
         debug_assert!(word < self.bits.len());
-        // SAFETY: both codes are below 2^15 (STOP is masked off or never set), so `place` is below 2^(15 + shift) / 64,
+        // SAFETY: both codes are below 2^15, as STOP is masked off, so `place` is below 2^(15 + shift) / 64,
         // which is the number of words.
         let bits = unsafe { *self.bits.get_unchecked(word) };
         let begins_word = plain & !cursor.raw & INSIDE;

@@ -106,7 +106,7 @@ impl Filter {
         let owned = |(pattern, &owner): (&Pattern, &u32)| pattern.role() == Role::Allowed || (owner as usize) < words;
         check(patterns.iter().zip(owners.iter()).all(owned), "owners")?;
         let lane = |group: &str, noise: bool| {
-            if !reader.has(group, "labels") {
+            if !reader.has(group, "nodes") {
                 return Ok(None);
             }
             let automaton = Automaton::read(group, reader, &patterns)?;

@@ -23,23 +23,20 @@ pub struct Found {
     pub end: usize,
     /// Number of the pattern.
     pub pattern: u32,
-    /// Characters of the pattern.
-    pub weight: u32,
 }
 
-impl Found {
+impl Filter {
     /// By start, then end; of those at one place the pattern with more characters first, then the lesser one.
     #[inline]
-    #[must_use]
-    pub fn order(self) -> (usize, usize, u32, u32) {
-        (self.start, self.end, u32::MAX - self.weight, self.pattern)
+    pub(crate) fn order(&self, found: Found) -> (usize, usize, u32, u32) {
+        let weight = self.patterns[found.pattern as usize].weight();
+        (found.start, found.end, u32::MAX - weight, found.pattern)
     }
 
-    /// Whether this is to be taken rather than `other`, which starts at the same place.
+    /// Whether a hit is to be taken rather than another that starts at the same place.
     #[inline]
-    #[must_use]
-    pub fn is_better_than(self, other: Self) -> bool {
-        self.end > other.end || (self.end == other.end && self.order() < other.order())
+    pub(crate) fn is_better(&self, found: Found, other: Found) -> bool {
+        found.end > other.end || (found.end == other.end && self.order(found) < self.order(other))
     }
 }
 
@@ -50,14 +47,15 @@ pub(crate) struct Scan {
     pub(crate) position: usize,
     plain: Walk,
     exact: Walk,
-    /// The last character.
+    /// The last character that is seen.
     last: Entry,
-    /// Ends with the last character if the next is no letter or digit.
+    /// Ends with the last character that is seen if the next is no letter or digit.
     undecided: Vec<Found>,
 }
 
 impl Scan {
-    /// In the middle of a text, before the code point at `position`; `last` is the one before that. What started
+    /// In the middle of a text, before the code point at `position`; `last` is the last before it that is
+    /// seen. What started
     /// earlier is not seen.
     pub(crate) fn starting_at(position: usize, last: Entry) -> Self {
         Self { position, last, ..Self::default() }
@@ -79,7 +77,8 @@ impl Scan {
     /// Reads one character.
     #[inline]
     fn read<S: Sink>(&mut self, filter: &Filter, entry: Entry, sink: &mut S) {
-        if !self.undecided.is_empty() {
+        // What is not seen does not end a word.
+        if !self.undecided.is_empty() && !entry.is(kind::INVISIBLE) {
             self.decide(filter, !entry.is(kind::WORD), sink);
         }
         let starts_word = !self.last.is(kind::WORD);
@@ -95,7 +94,9 @@ impl Scan {
             self.accept(filter, lane, here, |scan| &mut scan.exact, sink);
         }
         self.position += 1;
-        self.last = entry;
+        if !entry.is(kind::INVISIBLE) {
+            self.last = entry;
+        }
     }
 
     #[inline]
@@ -177,25 +178,25 @@ impl Scan {
             && (first.starts_word || !pattern.whole_start())
             && pattern.may_be_spaced(walk.spaced - first.spaced);
         if fits {
-            let found = Found { start: first.at, end: self.position + 1, pattern: number, weight: pattern.weight() };
+            let found = Found { start: first.at, end: self.position + 1, pattern: number };
             if pattern.whole_end() {
                 self.undecided.push(found);
             } else {
-                give(pattern.role(), found, sink);
+                give(filter, pattern.role(), found, sink);
             }
         }
     }
 
     fn decide<S: Sink>(&mut self, filter: &Filter, stands_alone: bool, sink: &mut S) {
         for found in self.undecided.drain(..).filter(|_| stands_alone) {
-            give(filter.patterns[found.pattern as usize].role(), found, sink);
+            give(filter, filter.patterns[found.pattern as usize].role(), found, sink);
         }
     }
 }
 
-fn give<S: Sink>(role: Role, found: Found, sink: &mut S) {
+fn give<S: Sink>(filter: &Filter, role: Role, found: Found, sink: &mut S) {
     match role {
-        Role::Word => sink.word(found),
+        Role::Word => sink.word(filter, found),
         Role::Allowed => sink.allowed(found.start, found.end),
     }
 }
@@ -343,7 +344,7 @@ impl Walk {
 
     /// Whether a pattern that ends at the node needs the last character more often than it stands there.
     fn may_run_on(&self, automaton: &Automaton, runs: &Runs, node: u32) -> bool {
-        let pattern = automaton.pattern(node);
+        let pattern = automaton.marked(node);
         pattern != NO_PATTERN && runs.alike(pattern).any(|pattern| runs.last(pattern) > self.mark(1).run)
     }
 

@@ -4,11 +4,12 @@
 
 use std::collections::VecDeque;
 
+use crate::filter::Filter;
 use crate::scan::Found;
 
 pub(crate) trait Sink {
     /// An occurrence of a word.
-    fn word(&mut self, found: Found);
+    fn word(&mut self, filter: &Filter, found: Found);
     /// An occurrence of an allowed text.
     fn allowed(&mut self, start: usize, end: usize);
     /// Whether [`Self::settle`] could change anything.
@@ -25,12 +26,14 @@ struct Cover(VecDeque<(usize, usize)>);
 
 impl Cover {
     fn add(&mut self, start: usize, end: usize) {
-        while self.0.back().is_some_and(|&(other, _)| other >= start) {
-            self.0.pop_back();
+        let after = self.0.partition_point(|&(other, _)| other < start);
+        let before_has_it = after > 0 && self.0[after - 1].1 >= end;
+        if before_has_it || self.0.get(after).is_some_and(|&(other, other_end)| other == start && other_end >= end) {
+            return;
         }
-        if self.0.back().is_none_or(|&(_, other)| other < end) {
-            self.0.push_back((start, end));
-        }
+        let inside = self.0.iter().skip(after).take_while(|&&(_, other)| other <= end).count();
+        self.0.drain(after..after + inside);
+        self.0.insert(after, (start, end));
     }
 
     fn has(&self, found: Found) -> bool {
@@ -55,6 +58,8 @@ pub(crate) struct Leftmost {
     pending: VecDeque<Found>,
     cover: Cover,
     first_only: bool,
+    /// Nothing that starts before this will come any more.
+    live: usize,
 }
 
 impl Leftmost {
@@ -69,11 +74,16 @@ impl Leftmost {
 }
 
 impl Sink for Leftmost {
-    fn word(&mut self, found: Found) {
+    fn word(&mut self, filter: &Filter, found: Found) {
+        // What overlaps a hit that nothing can take the place of is none.
+        let sure = self.pending.front().filter(|front| front.start <= self.live && !filter.has_allowed);
+        if found.start < self.end || sure.is_some_and(|sure| sure.start < found.start && found.start < sure.end) {
+            return;
+        }
         let index = self.pending.partition_point(|other| other.start < found.start);
         match self.pending.get_mut(index) {
             Some(other) if other.start == found.start => {
-                if found.is_better_than(*other) {
+                if filter.is_better(found, *other) {
                     *other = found;
                 }
             }
@@ -101,6 +111,7 @@ impl Sink for Leftmost {
             }
         }
         self.cover.forget_before(live);
+        self.live = live;
     }
 
     fn enough(&self) -> bool {
@@ -125,16 +136,16 @@ impl All {
         sink
     }
 
-    pub(crate) fn into_found(self) -> Vec<Found> {
+    pub(crate) fn into_found(self, filter: &Filter) -> Vec<Found> {
         let Self { mut found, cover } = self;
         found.retain(|&found| !cover.has(found));
-        found.sort_unstable_by_key(|found| found.order());
+        found.sort_unstable_by_key(|&found| filter.order(found));
         found
     }
 }
 
 impl Sink for All {
-    fn word(&mut self, found: Found) {
+    fn word(&mut self, _: &Filter, found: Found) {
         self.found.push(found);
     }
 

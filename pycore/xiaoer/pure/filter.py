@@ -20,7 +20,7 @@ from xiaoer._variants import spellings
 from xiaoer._words import Fold, Match, Word
 from xiaoer.errors import InvalidWord
 from xiaoer.pure.automaton import Node, Pattern, build
-from xiaoer.pure.characters import DIGIT, INVISIBLE, NOISE, SPACE, WORD, Characters, kinds_of_folded
+from xiaoer.pure.characters import DIGIT, INVISIBLE, NOISE, SPACE, WORD, Characters, drops, kinds_of_folded
 
 LONGEST_WORD = 1000
 
@@ -71,7 +71,7 @@ class Compiled:
     def key(self, text: str) -> str:
         """The folded text; raises InvalidWord if it is empty or too long."""
         check_str(text)
-        key = "".join(self.characters[char][0] for char in text)
+        key = "".join(self.characters[char][0] for char in text if not drops(char, self.options.fold))
         if not key:
             raise InvalidWord("a word is empty")
         if len(key) > LONGEST_WORD:
@@ -214,11 +214,13 @@ class Scan:
         check_str(text)
         for char in text:
             folded, kinds = self.characters[char]
-            self._decide(stands_alone=not kinds & WORD)
+            # What is not seen does not end a word.
+            if not kinds & INVISIBLE:
+                self._decide(stands_alone=not kinds & WORD)
             for walk in self.walks:
                 for found in walk.read(self.position, folded, kinds, not self.kinds & WORD):
                     (self.undecided if found.pattern.whole_end else self.occurrences).append(found)
-            self.kinds = kinds
+            self.kinds = self.kinds if kinds & INVISIBLE else kinds
             self.position += 1
 
     def finish(self) -> None:
