@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from leaks.refusals import OddString, Planned, refuses
 
@@ -158,17 +157,22 @@ def paths(xiaoer: ModuleType, directory: Path) -> dict[str, Callable[[], object]
         "save refused": lambda: refuses(OSError, small.save, directory / "missing" / "place"),
         "load": lambda: make.load(directory / "saved"),
         "load refused": damaged_loads,
-        **_of_variants(xiaoer),
+        **_of_options(xiaoer),
     }
 
 
-def _of_variants(xiaoer: Any) -> dict[str, Callable[[], object]]:
-    variant = getattr(xiaoer, "Variant", None)
-    if variant is None:
-        return {}
-
-    def variants() -> None:
-        words = xiaoer.WordFilter([xiaoer.Word("加微信", variants=variant.PINYIN | variant.SPLIT)])
-        words.find("jia wei xin 加w信")
-
-    return {"variants": variants}
+def _of_options(xiaoer: ModuleType) -> dict[str, Callable[[], object]]:
+    disguised = "㎏ ﬁ Ⓐ ① 壹 ٣ é 微 加加微微信信 В с" * 3
+    words = xiaoer.WordFilter(["kg", "fi", "a1", "加微信", "bc"], whole_words=False)
+    calls: dict[str, Callable[[], object]] = {
+        "characters that fold to others": lambda: (words.find(disguised), words.replace(disguised)),
+    }
+    if "repeats" in xiaoer.Skip.__struct_fields__:
+        repeating = xiaoer.WordFilter(["加微信"], skip=xiaoer.Skip(repeats=True))
+        calls["repeats"] = lambda: repeating.find(disguised)
+    if hasattr(xiaoer, "Variant"):
+        every = ~xiaoer.Variant.NONE
+        spelled = xiaoer.WordFilter([xiaoer.Word("加微信", variants=every)])
+        calls["variants"] = lambda: spelled.find("jiaweixin 加w信 jia wei xin")
+        calls["build with variants"] = lambda: xiaoer.WordFilter([xiaoer.Word("加微信", variants=every)])
+    return calls
