@@ -50,10 +50,10 @@ def _give_free_memory_back() -> None:
 
 
 def _calls_in(seconds: float, call: Callable[[], object]) -> int:
-    """Calls that fit into so many seconds; they are the warm-up too."""
+    """Calls that fit into so many seconds of this process's own time; they are the warm-up too."""
     calls = 0
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or calls < SAMPLES:
+    end = time.process_time() + seconds
+    while time.process_time() < end or calls < SAMPLES:
         call()
         calls += 1
     return calls
