@@ -94,6 +94,24 @@ def paths(xiaoer: ModuleType, directory: Path) -> dict[str, Callable[[], object]
         queue.put_nowait(object(), 1, UnequalTenant())
         refuses(Planned, queue.put_nowait, object(), 1, UnequalTenant())
 
+    def odd_tenants_leave() -> None:
+        for ageing in (None, 1):
+            now = 0.0
+            queue = make(3, ageing=ageing, clock=lambda: now)  # noqa: B023
+            tenant = Tenant()
+            ticket = queue.put_nowait(object(), 1, tenant)
+            queue.put_nowait(object(), 2)
+            now = 5.0
+            tenant.fails = True
+            # Whether the queue hashes a tenant again when an item leaves is its own affair; it must only survive it.
+            with suppress(Planned):
+                queue.get_nowait()
+            with suppress(Planned):
+                queue.cancel(ticket)
+            tenant.fails = False
+            while queue.qsize():
+                queue.get_nowait()
+
     def failing_clock() -> None:
         works = True
 
@@ -196,4 +214,5 @@ def paths(xiaoer: ModuleType, directory: Path) -> dict[str, Callable[[], object]
         "waiting timed out": in_loop(time_out),
         "waiting in a closed loop": closed_loop,
         "coroutines never awaited": never_awaited,
+        "tenants whose hash fails when they leave": odd_tenants_leave,
     }
