@@ -208,6 +208,31 @@ def test_a_stream_keeps_its_words_while_others_change_them(xiaoer: ModuleType) -
         changing.result(PATIENCE)
 
 
+def test_a_word_may_look_at_its_filter_when_it_dies(xiaoer: ModuleType) -> None:
+    """Freeing a word runs its owner's code, which must not find the filter locked by the change that freed it."""
+    seen = []
+
+    class Mourned(xiaoer.Word, frozen=True):  # type: ignore[misc, name-defined]
+        def __del__(self) -> None:
+            seen.append(len(words))
+
+    # Words that are allowed, too, are in no automaton: nothing but the filter's own list keeps them.
+    words = xiaoer.WordFilter([], allow=["上海"])
+
+    def change() -> None:
+        for replacement in (["上海"], [xiaoer.Word("上海", level=2)]):
+            words.add([Mourned("上海")])
+            words.add(replacement)
+        words.add([Mourned("上海")])
+        words.remove(["上海"])
+
+    changing = threading.Thread(target=change, daemon=True)
+    changing.start()
+    changing.join(PATIENCE / 3)
+    assert not changing.is_alive(), "it waits for itself"
+    assert len(seen) == 3
+
+
 def all_at_once(work: Callable[[int], None]) -> None:
     """Runs `work(0)` … `work(7)`, each in a thread, all from the same moment on. Raises what one of them raises."""
     barrier = threading.Barrier(THREADS)
