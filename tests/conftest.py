@@ -1,7 +1,7 @@
 """Shared by all tests: the random seed in the header, and one run of a kernel test for each backend.
 
-The long profile, some ten minutes, draws at least 100,000 examples for each kernel's parity with its specification,
-and tells at the end how many:
+The long profile, about half an hour of one core, draws at least 100,000 examples for each kernel's parity with its
+specification, and tells at the end how many:
 
     XIAOER_HYPOTHESIS_PROFILE=long make test ARGS=tests/parity
 """
