@@ -18,6 +18,7 @@ help:
 	@echo "make run     build, then serve on http://127.0.0.1:$(PORT) with data in ./$(DATA)"
 	@echo "make test    build, then run the whole test suite"
 	@echo "make load    build, then measure the server under load and print one table"
+	@echo "make leak    build, then look for memory that a kernel's calls leave behind, about a minute"
 	@echo "make lint    ruff, mypy, stubtest, cargo fmt, clippy"
 	@echo "make fmt     format Python and Rust"
 	@echo "make clean   remove what was built"
@@ -58,6 +59,10 @@ test: $(VENV)/.stamp-test
 
 load: $(VENV)/.stamp-build
 	$(BIN)/python -m benches.load $(ARGS)
+
+.PHONY: leak
+leak: $(VENV)/.stamp-test
+	XIAOER_LEAK_SECONDS=0.3 $(BIN)/python -m pytest tests/leaks $(ARGS)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,10 @@
-"""Shared by all tests: the random seed in the header, and one run of a kernel test for each backend."""
+"""Shared by all tests: the random seed in the header, and one run of a kernel test for each backend.
+
+The long profile, about half an hour of one core, draws at least 100,000 examples for each kernel's parity with its
+specification, and tells at the end how many:
+
+    XIAOER_HYPOTHESIS_PROFILE=long make test ARGS=tests/parity
+"""
 
 import importlib
 import os
@@ -10,11 +16,17 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.examples import Tally, examples_of_each, kernel_of
+
 SEED = int(os.environ.get("XIAOER_SEED") or random.SystemRandom().randrange(2**32))
+
+PROFILE = os.environ.get("XIAOER_HYPOTHESIS_PROFILE", "default")
 
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile(os.environ.get("XIAOER_HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(PROFILE)
+
+TALLY = Tally()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,6 +38,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     return f"random seed: {SEED} (repeat with XIAOER_SEED={SEED})"
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    # `@given` takes the profile that is loaded when the module is imported, which comes next.
+    if isinstance(collector, pytest.Module):
+        kernel = kernel_of(collector.path)
+        if kernel is None or PROFILE != "long":
+            settings.load_profile(PROFILE)
+        else:
+            settings.register_profile(
+                f"long, {kernel}", settings.get_profile("long"), max_examples=examples_of_each(kernel)
+            )
+            settings.load_profile(f"long, {kernel}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    settings.load_profile(PROFILE)
+    for item in items:
+        TALLY.watch(item.path, getattr(item, "obj", None))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TALLY.examples:
+        terminalreporter.write_line(f"parity: examples of {TALLY}; seed {SEED}")
 
 
 @pytest.fixture(autouse=True)
