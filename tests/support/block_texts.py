@@ -61,10 +61,11 @@ def make_case(random: Random) -> tuple[Case, str]:
     case = Case(
         words,
         allow=[some_word(LENGTHS) for _ in range(random.choice([0, 0, 1, 3]))],
-        fold=random.randrange(4),
+        fold=random.choice([0, 1, 2, 3, 255]),
         gap=random.randint(0, 3),
         total=random.randint(0, 4),
         whole_words=random.random() < 0.5,
+        repeats=random.random() < 0.2,
     )
     text = ""
     for border in sorted(random.sample(BORDERS, k=random.randint(1, 3))):
