@@ -5,6 +5,8 @@ use pyo3::prelude::*;
 mod chunker;
 mod errors;
 mod filter;
+#[cfg(xiaoer_planted_bug)]
+mod planted;
 mod pystr;
 
 #[pymodule]
@@ -14,6 +16,8 @@ fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     filter::register(module)?;
     chunker::register(module)?;
+    #[cfg(xiaoer_planted_bug)]
+    planted::register(module)?;
     Ok(())
 }
 
