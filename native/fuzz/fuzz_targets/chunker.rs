@@ -9,7 +9,15 @@ use xiaoer_kernels::chunker::Chunker;
 
 const LONGEST_TEXT: usize = 600;
 
-/// What the rules look at. A byte below their number is one of these, a higher one says how the next are read.
+/// Texts up to this length are also cut at every limit up to [`SMALL_LIMITS`], where clusters are in the way.
+const SHORT_TEXT: usize = 48;
+const SMALL_LIMITS: usize = 9;
+
+/// Bytes below this are a piece of [`PIECES`], three bytes for each; then come control characters, then code points.
+const CONTROLS: u8 = 222;
+const CODE_POINTS: u8 = 0xF0;
+
+/// What the rules look at.
 const PIECES: [&str; 74] = [
     "你好",
     "订单",
@@ -92,15 +100,10 @@ fuzz_target!(|data: &[u8]| {
     let limit = usize::from(limit) % 90 + 1;
     let overlap = usize::from(overlap) % limit;
     let text = read(bytes);
-    for overlap in [0, overlap] {
-        let spans = Chunker::new(limit, overlap).spans(&text);
-        check(&text, limit, overlap, &spans);
-        if let Some(text) = narrowed::<u16>(&text) {
-            assert_eq!(Chunker::new(limit, overlap).spans(&text), spans, "in 2 bytes");
-        }
-        if let Some(text) = narrowed::<u8>(&text) {
-            assert_eq!(Chunker::new(limit, overlap).spans(&text), spans, "in 1 byte");
-        }
+    check(&text, limit, 0);
+    check(&text, limit, overlap);
+    if text.len() <= SHORT_TEXT {
+        (1..=SMALL_LIMITS).for_each(|limit| check(&text, limit, 0));
     }
 });
 
@@ -108,10 +111,10 @@ fn read(mut bytes: &[u8]) -> Vec<u32> {
     let mut text = Vec::new();
     while let Some((&byte, after)) = bytes.split_first() {
         bytes = after;
-        if let Some(piece) = PIECES.get(usize::from(byte)) {
-            text.extend(piece.chars().map(u32::from));
-        } else if byte < 0xF0 {
-            text.push(u32::from(byte) - 74);
+        if byte < CONTROLS {
+            text.extend(PIECES[usize::from(byte) % PIECES.len()].chars().map(u32::from));
+        } else if byte < CODE_POINTS {
+            text.push(u32::from(byte - CONTROLS));
         } else if let Some((&[high, middle, low], after)) = bytes.split_first_chunk() {
             bytes = after;
             text.push(u32::from_be_bytes([0, high, middle, low]) % 0x11_0000);
@@ -123,7 +126,19 @@ fn read(mut bytes: &[u8]) -> Vec<u32> {
     text
 }
 
-fn check(text: &[u32], limit: usize, overlap: usize, spans: &[(usize, usize)]) {
+fn check(text: &[u32], limit: usize, overlap: usize) {
+    let chunker = Chunker::new(limit, overlap);
+    let spans = chunker.spans(text);
+    check_spans(text, limit, overlap, &spans);
+    if let Some(text) = narrowed::<u16>(text) {
+        assert_eq!(chunker.spans(&text), spans, "in 2 bytes: limit {limit}, overlap {overlap}, {text:x?}");
+    }
+    if let Some(text) = narrowed::<u8>(text) {
+        assert_eq!(chunker.spans(&text), spans, "in 1 byte: limit {limit}, overlap {overlap}, {text:x?}");
+    }
+}
+
+fn check_spans(text: &[u32], limit: usize, overlap: usize, spans: &[(usize, usize)]) {
     let case = || format!("limit {limit}, overlap {overlap}, {text:x?} gave {spans:?}");
     if text.is_empty() {
         assert!(spans.is_empty(), "{}", case());
