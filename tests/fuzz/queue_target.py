@@ -79,6 +79,16 @@ class Run:
 
     async def live(self) -> list[Any]:
         """Everything that can be seen, step by step."""
+        try:
+            await self.go_through()
+            await self.end()
+        finally:
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+        return self.seen
+
+    async def go_through(self) -> None:
         for number in range(LONGEST):
             if not self.reader:
                 break
@@ -91,8 +101,6 @@ class Run:
             sizes = [self.queue.qsize(level) for level in (None, 0, 1, 2)]
             ends = [task.cancelled() or task.done() for task in self.tasks]
             self.seen.append((happened, sizes, [tuple(level) for level in self.queue.stats()], ends))
-        await self.end()
-        return self.seen
 
     async def end(self) -> None:
         for _ in range(3):

@@ -151,6 +151,7 @@ def report(result: Result) -> bool:
         return True
     print(f"\n{result.job.name}: FAILED ({result.job.tool}; exit code {result.code}, {done})")
     print("\n".join(result.output.splitlines()[-60:]))
+    print(f"\nall that it said: {ARTIFACTS / result.job.name / 'log'}")
     for path in result.inputs:
         print(f"\nthe input is {path}; to run it again:")
         print(f"  make fuzz ARGS='--only {result.job.name} --input {path}'", flush=True)
