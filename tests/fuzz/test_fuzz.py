@@ -4,7 +4,6 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from types import ModuleType
 
 import pytest
 
@@ -14,9 +13,8 @@ SEEDS = Path(__file__).parents[2] / "native/fuzz/seeds"
 
 
 @pytest.mark.parametrize("name", ["xiaoer_native", "xiaoer._queue", "xiaoer._sse"])
-def test_no_bug_is_planted_in_a_release(native_xiaoer: ModuleType, name: str) -> None:
-    if native_xiaoer.build_info()["profile"] != "release":
-        pytest.skip("the build for the sanitizers has them")
+@pytest.mark.usefixtures("native_xiaoer")
+def test_no_bug_is_planted_in_a_release(name: str) -> None:
     module = importlib.import_module(name)
     assert not [member for member in dir(module) if "planted" in member]
     # What maturin installs is a package around its module.
@@ -39,9 +37,10 @@ WRONG: list[tuple[str, str, Callable[..., object]]] = [
 ]
 
 
+@pytest.mark.usefixtures("native_xiaoer")
 @pytest.mark.parametrize(("name", "place", "wrong"), WRONG)
 def test_a_target_sees_what_is_wrong(
-    native_xiaoer: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str, place: str, wrong: Callable[..., object]
+    monkeypatch: pytest.MonkeyPatch, name: str, place: str, wrong: Callable[..., object]
 ) -> None:
     target = importlib.import_module(f"fuzz.{name}_target")
     seeds = [path.read_bytes() for path in sorted((SEEDS / name).iterdir())]
