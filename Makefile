@@ -6,12 +6,14 @@ BIN := $(CURDIR)/$(VENV)/bin
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-RUST := $(shell find native -name '*.rs' -not -path '*/target/*') $(shell find native -name 'Cargo.*' -not -path '*/target/*')
+RUST := $(shell find native -name '*.rs' -not -path '*/target/*' -not -path 'native/fuzz/*') \
+  $(shell find native -name 'Cargo.*' -not -path '*/target/*' -not -path 'native/fuzz/*')
 CYTHON := $(wildcard native/cython/*.pyx native/cython/*.pxd)
 DATA ?= var
 PORT ?= 8000
+FUZZ_SECONDS ?= 60
 
-.PHONY: help build run test load lint fmt clean
+.PHONY: help build run test load leak fuzz asan lint fmt clean
 
 help:
 	@echo "make build   make .venv and build both distributions, release mode"
@@ -19,6 +21,8 @@ help:
 	@echo "make test    build, then run the whole test suite"
 	@echo "make load    build, then measure the server under load and print one table"
 	@echo "make leak    build, then look for memory that a kernel's calls leave behind, about a minute"
+	@echo "make fuzz    build, then fuzz every kernel for FUZZ_SECONDS ($(FUZZ_SECONDS)) against what is too simple to be wrong"
+	@echo "make asan    the kernels' tests on kernels built with sanitizers"
 	@echo "make lint    ruff, mypy, stubtest, cargo fmt, clippy"
 	@echo "make fmt     format Python and Rust"
 	@echo "make clean   remove what was built"
@@ -60,9 +64,16 @@ test: $(VENV)/.stamp-test
 load: $(VENV)/.stamp-build
 	$(BIN)/python -m benches.load $(ARGS)
 
-.PHONY: leak
 leak: $(VENV)/.stamp-test
 	XIAOER_LEAK_SECONDS=0.3 $(BIN)/python -m pytest tests/leaks $(ARGS)
+
+# One run a CPU at a time. A wheel of atheris is not made for every Python; without it the inputs are not guided.
+fuzz: $(VENV)/.stamp-test
+	@$(BIN)/python -m pip install --quiet --only-binary :all: "atheris>=3,<4" || echo "==> no atheris for this Python"
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(FUZZ_SECONDS) $(ARGS)
+
+asan: $(VENV)/.stamp-dev
+	PYTHONPATH=tests $(BIN)/python -m fuzz.asan $(ARGS)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
@@ -71,11 +82,13 @@ lint: $(VENV)/.stamp-dev
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist native/stubtest-allowlist.txt xiaoer_native xiaoer._queue xiaoer._sse
 	cd native && cargo fmt --all --check
 	cd native && PYO3_PYTHON=$(BIN)/python cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd native/fuzz && cargo fmt --check && cargo clippy --no-default-features --locked --target-dir ../target/fuzz/lint -- -D warnings
 
 fmt: $(VENV)/.stamp-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cd native && cargo fmt --all
+	cd native/fuzz && cargo fmt
 
 clean:
 	rm -rf $(VENV) build dist native/target *.egg-info pycore/xiaoer/*.so native/cython/*.c

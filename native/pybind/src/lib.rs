@@ -8,6 +8,8 @@ mod errors;
 mod fastcall;
 mod filter;
 mod matches;
+#[cfg(xiaoer_planted_bug)]
+mod planted;
 mod pystr;
 mod sections;
 
@@ -20,6 +22,8 @@ fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<matches::Match>()?;
     module.add_function(wrap_pyfunction!(fastcall::speed_up, module)?)?;
     chunker::register(module)?;
+    #[cfg(xiaoer_planted_bug)]
+    planted::register(module)?;
     Ok(())
 }
 

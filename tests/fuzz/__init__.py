@@ -1,0 +1,1 @@
+"""Fuzzing and sanitizers: `make fuzz` runs `fuzz.run`, `make asan` runs `fuzz.asan`."""
