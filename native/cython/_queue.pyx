@@ -22,7 +22,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
-from queue_lists cimport Lane, Level, Node, append, append_age, join, leave, remove, remove_age
+from queue_lists cimport Lane, Level, Node, append, append_age, join, leave, remove, remove_age, ticket_of
 
 from xiaoer.errors import QueueEmpty, QueueFull
 from xiaoer.pure.queue import LevelStats
@@ -42,16 +42,27 @@ cdef extern from *:
         return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     }
     static inline int xiaoer_lowest_bit(unsigned long long bits) { return __builtin_ctzll(bits); }
-    /* As a function, so that Cython's names for the types stay out of it. */
+    /* For Cython: the reference that the pointer stands for is now the variable's. */
+    static inline PyObject *xiaoer_own(PyObject *thing) { return thing; }
+    /* Slots that Cython has no words for. */
     static inline void xiaoer_set_gc(PyObject *type, traverseproc traverse, inquiry clear) {
         ((PyTypeObject *)type)->tp_traverse = traverse;
         ((PyTypeObject *)type)->tp_clear = clear;
     }
     static inline traverseproc xiaoer_traverse_of(PyObject *type) { return ((PyTypeObject *)type)->tp_traverse; }
+    static inline destructor xiaoer_swap_dealloc(PyObject *type, destructor dealloc) {
+        destructor before = ((PyTypeObject *)type)->tp_dealloc;
+        ((PyTypeObject *)type)->tp_dealloc = dealloc;
+        return before;
+    }
     """
     ctypedef int (*visitproc)(PyObject*, void*) noexcept
     ctypedef int (*traverseproc)(PyObject*, visitproc, void*) noexcept
     ctypedef int (*inquiry)(PyObject*) noexcept
+    ctypedef void (*destructor)(PyObject*) noexcept
+    destructor xiaoer_swap_dealloc(object type, destructor dealloc) noexcept
+    void Py_SET_REFCNT(PyObject*, Py_ssize_t) noexcept
+    object xiaoer_own(PyObject* thing) noexcept
     double xiaoer_seconds() noexcept nogil
     int xiaoer_lowest_bit(uint64_t bits) noexcept nogil
     void xiaoer_set_gc(object type, traverseproc traverse, inquiry clear) noexcept
@@ -61,19 +72,18 @@ cdef extern from *:
 
 cdef enum:
     MAX_LEVELS = 64  # the bits of `_filled`
+    FREE_TICKETS = 1024  # 120 KB
     IDLE_LANES = 16  # kept in each level for tenants that come back
 
 # Every queue has a number of its own; a ticket that waits carries its queue's, which keeps no queue alive.
 cdef uint64_t _queues = 0
 
 
-@cython.freelist(256)
 @cython.no_gc
 cdef class Ticket:
     """One item's place in a queue, for `PriorityQueue.cancel`; keeps neither item nor queue alive."""
 
     cdef Node node
-    cdef object name  # the tenant, if that can't be part of a reference cycle
 
     def __init__(self, *_):
         raise TypeError("tickets are made by PriorityQueue.put")
@@ -84,7 +94,9 @@ cdef class Ticket:
 
     @property
     def tenant(self):
-        return (<TracedTicket>self).held if type(self) is TracedTicket else self.name
+        if type(self) is TracedTicket:
+            return (<TracedTicket>self).held
+        return None if self.node.tenant is NULL else <object>self.node.tenant
 
     def __repr__(self):
         return f"<Ticket priority={self.priority} tenant={self.tenant!r}>"
@@ -109,14 +121,52 @@ cdef class LaneOwner:
     cdef object tenant
 
 
+# Tickets that have ended, to be used again. Cython's own free list would clear every field once more.
+cdef PyObject* _free[FREE_TICKETS]
+cdef Py_ssize_t _frees = 0
+
+
 cdef inline Ticket _new_ticket(object tenant):
-    if tenant is None or type(tenant) is str or not PyObject_IS_GC(tenant):
-        plain = <Ticket>Ticket.__new__(Ticket)
-        plain.name = tenant
-        return plain
-    traced = <TracedTicket>TracedTicket.__new__(TracedTicket)
-    traced.held = tenant
-    return traced
+    """One that waits nowhere. Of its node, only `tenant` and `queue` are set."""
+    global _frees
+    if not _frees or not (tenant is None or type(tenant) is str):
+        return _rare_ticket(tenant)
+    _frees -= 1
+    Py_SET_REFCNT(_free[_frees], 1)
+    ticket = <Ticket>xiaoer_own(_free[_frees])
+    ticket.node.tenant = NULL
+    if tenant is not None:
+        Py_INCREF(tenant)
+        ticket.node.tenant = <PyObject*>tenant
+    return ticket
+
+
+cdef Ticket _rare_ticket(object tenant):
+    if PyObject_IS_GC(tenant):
+        traced = <TracedTicket>TracedTicket.__new__(TracedTicket)
+        traced.held = tenant
+        return traced
+    ticket = <Ticket>Ticket.__new__(Ticket)
+    if tenant is not None:
+        Py_INCREF(tenant)
+        ticket.node.tenant = <PyObject*>tenant
+    return ticket
+
+
+cdef void _end_ticket(PyObject* ticket) noexcept:
+    """In place of Cython's `tp_dealloc`; not called for traced tickets."""
+    global _frees
+    cdef Node* node = &(<Ticket>ticket).node
+    if node.tenant is not NULL:
+        Py_DECREF(<object>node.tenant)
+    if _frees < FREE_TICKETS:
+        _free[_frees] = ticket
+        _frees += 1
+    else:
+        _dealloc_ticket(ticket)
+
+
+cdef destructor _dealloc_ticket = xiaoer_swap_dealloc(Ticket, _end_ticket)
 
 
 @cython.final
@@ -145,6 +195,7 @@ cdef class PriorityQueue:
     cdef readonly Py_ssize_t maxsize
     cdef readonly object ageing
     cdef double _ageing  # infinite: none
+    cdef double _due  # nothing has to be promoted before; infinite: nothing at all
     cdef object _clock  # None: the system's
     cdef uint64_t _number
     cdef uint64_t _filled  # bit n: level n has something
@@ -163,6 +214,7 @@ cdef class PriorityQueue:
         self._ageing = INFINITY if ageing is None else ageing
         if not self._ageing > 0:
             raise ValueError(f"ageing must be more than 0 seconds, not {ageing}")
+        self._due = INFINITY
         self._getters = OrderedDict()
         self._putters = OrderedDict()
         self._levels = <Level*>calloc(levels, sizeof(Level))
@@ -202,7 +254,7 @@ cdef class PriorityQueue:
         """
         cdef Py_ssize_t level = self._level_of(priority)
         if not self._has_room():
-            raise QueueFull(f"{self._size} items wait already")
+            self._full()
         cdef double now = self._now()
         cdef Ticket ticket = _new_ticket(tenant)
         # Last, because what it finds lasts only as long as no other code runs.
@@ -210,7 +262,6 @@ cdef class PriorityQueue:
         cdef Node* node = &ticket.node
         Py_INCREF(ticket)
         Py_INCREF(item)
-        node.ticket = <PyObject*>ticket
         node.item = <PyObject*>item
         node.queue = self._number
         node.priority = level
@@ -222,6 +273,7 @@ cdef class PriorityQueue:
             _wake(self._getters)
         return ticket
 
+    @cython.always_allow_keywords(False)  # a bare METH_NOARGS
     def get_nowait(self):
         """Takes the most urgent item.
 
@@ -291,12 +343,26 @@ cdef class PriorityQueue:
     cdef inline Py_ssize_t _level_of(self, Py_ssize_t priority) except -1:
         if 0 <= priority < self.levels:
             return priority
+        return self._odd_level(priority)
+
+    # What seldom runs is in functions of its own, so that the compiler puts the rest in line.
+
+    cdef Py_ssize_t _odd_level(self, Py_ssize_t priority) except -1:
         if priority == self.levels == 1:
             return 0
         raise ValueError(f"priority must be 0 to {self.levels - 1}, not {priority}")
 
+    cdef int _full(self) except -1:
+        raise QueueFull(f"{self._size} items wait already")
+
+    cdef int _empty(self) except -1:
+        raise QueueEmpty("nothing waits")
+
     cdef inline double _now(self) except? -1.0:
-        return xiaoer_seconds() if self._clock is None else self._clock()
+        return xiaoer_seconds() if self._clock is None else self._ask_clock()
+
+    cdef double _ask_clock(self) except? -1.0:
+        return self._clock()
 
     cdef inline Lane* _lane_of(self, Level* level, object tenant) except NULL:
         """The tenant's lane, made where there is none; in the ring or ready to join it."""
@@ -341,6 +407,12 @@ cdef class PriorityQueue:
         node.since = now
         if self._ageing != INFINITY:
             append_age(level, node)
+            if number:
+                self._due = min(self._due, self._due_time(now))
+
+    cdef inline double _due_time(self, double since) noexcept:
+        """Not after the time at which `_promote` would move something, however that is rounded."""
+        return since + 0.999 * self._ageing
 
     cdef inline Lane* _unlink(self, Node* node) noexcept:
         """Takes a node out of its level; gives its lane, if that has to retire now."""
@@ -378,10 +450,8 @@ cdef class PriorityQueue:
     cdef inline object _leave(self, Node* node):
         """Takes a node out of the queue and gives its item."""
         cdef Lane* empty = self._unlink(node)
-        item = <object>node.item
-        ticket = <object>node.ticket  # may end with this function, and the node with it
-        Py_DECREF(item)
-        Py_DECREF(ticket)
+        item = xiaoer_own(node.item)
+        ticket = xiaoer_own(ticket_of(node))  # may end with this function, and the node with it
         node.queue = 0
         node.item = NULL
         self._size -= 1
@@ -394,12 +464,12 @@ cdef class PriorityQueue:
         """Does all of taking items that can fail; after it there is one. Gives the time."""
         cdef double now
         if not self._size:
-            raise QueueEmpty("nothing waits")
+            self._empty()
         now = self._now()
-        if self._ageing != INFINITY:
+        if now >= self._due:
             self._promote(now)
         if not self._filled:  # by what the clock or the tenants have done
-            raise QueueEmpty("nothing waits")
+            self._empty()
         return now
 
     cdef inline object _take(self, double now):
@@ -444,6 +514,10 @@ cdef class PriorityQueue:
                 self._levels[node.priority].promoted += 1
                 if empty is not NULL:
                     self._retire(level, empty)
+        self._due = INFINITY
+        for number in range(1, self.levels):
+            if self._levels[number].oldest is not NULL:
+                self._due = min(self._due, self._due_time(self._levels[number].oldest.since))
         return 0
 
     cdef void _drop_unused(self, Level* level, Lane* lane) noexcept:
@@ -487,7 +561,7 @@ cdef int _traverse(PyObject* self, visitproc visit, void* arg) noexcept:
             stop = 0 if lane.owner is NULL else visit(lane.tenant, arg)
             node = lane.first
             while node is not NULL and not stop:
-                stop = visit(node.ticket, arg) or visit(node.item, arg)
+                stop = visit(ticket_of(node), arg) or visit(node.item, arg)
                 node = node.behind
             if stop:
                 return stop

@@ -9,8 +9,8 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
 
-cdef struct Node:
-    PyObject* ticket  # the object around it
+cdef struct Node:  # all that a ticket has, behind its head
+    PyObject* tenant  # owned by the ticket; NULL: none, or one that the garbage collector must see
     PyObject* item  # NULL: it doesn't wait any more
     uint64_t queue  # the number of the queue where it waits; 0: it doesn't
     Py_ssize_t priority
@@ -48,6 +48,10 @@ cdef struct Level:
     Py_ssize_t promoted
     double waited
     double longest
+
+
+cdef inline PyObject* ticket_of(Node* node) noexcept nogil:
+    return <PyObject*>(<char*>node - sizeof(PyObject))
 
 
 cdef inline void append(Lane* lane, Node* node) noexcept nogil:
