@@ -6,8 +6,8 @@ import msgspec
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memchr, memcmp, memcpy, strlen
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeUTF8, PyUnicode_New
+from libc.string cimport memchr, memcmp, memcpy
 
 from xiaoer.errors import EventTooLarge
 from xiaoer.pure.sse import chat_delta as _chat_delta_by_msgspec
@@ -16,7 +16,6 @@ cdef object _string_by_msgspec = msgspec.json.Decoder(str).decode
 
 cdef enum:
     RETRY_DIGITS = 18  # what fits into 64 bits
-    MAX_DEPTH = 32  # of JSON; deeper is unusual
 
 
 @cython.final
@@ -313,22 +312,14 @@ cdef inline Py_ssize_t _after_line_end(const char* body, Py_ssize_t end, Py_ssiz
     return end + 1
 
 
-# chat_delta: a strict reader of the JSON that model servers send. It walks the whole chunk, so what it accepts is
-# valid JSON, and remembers where the content is. Whatever it doesn't know for sure (escapes outside the content,
-# long numbers, a wanted key twice, other types, deep nesting, errors) it leaves to msgspec, from the beginning.
-
-cdef extern from *:
-    """
-    static const char *const xiaoer_wanted[] = {"choices", "delta", "content"};
-    """
-    const char** xiaoer_wanted
-
-cdef struct Reader:
-    const char* at
-    const char* end
-    const char* content  # the string without its quotes; NULL: none
-    Py_ssize_t size
-    bint escaped
+cdef extern from "delta.h":
+    ctypedef struct xiaoer_delta:
+        const char* content
+        size_t size
+        bint plain
+        bint escaped
+        bint foreign
+    bint xiaoer_find_delta(const char* text, size_t size, xiaoer_delta* delta) noexcept nogil
 
 
 def chat_delta(bytes data not None):
@@ -340,189 +331,30 @@ def chat_delta(bytes data not None):
     Raises:
         InvalidDelta: Not a JSON object in UTF-8, or something on the way has the wrong type.
     """
-    cdef Reader reader
-    reader.at = PyBytes_AS_STRING(data)
-    reader.end = reader.at + PyBytes_GET_SIZE(data)
-    reader.content = NULL
-    reader.escaped = False
-    if not (_object(&reader, 0) and _at_end(&reader)):
+    cdef xiaoer_delta delta
+    if not xiaoer_find_delta(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &delta):
         return _chat_delta_by_msgspec(data)
-    if reader.content is NULL:
-        return None
+    if delta.plain and not delta.foreign:
+        return _ascii(delta.content, delta.size)
+    return _unusual_text(data, &delta)
+
+
+cdef inline str _ascii(const char* text, Py_ssize_t size):
+    if size < 2:
+        return PyUnicode_DecodeUTF8(text, size, NULL)  # these are made once and for all
+    result = PyUnicode_New(size, 0x7F)
+    memcpy(PyUnicode_1BYTE_DATA(result), text, size)
+    return result
+
+
+cdef object _unusual_text(bytes data, xiaoer_delta* delta):
     try:
-        if reader.escaped:
-            return _string_by_msgspec(PyBytes_FromStringAndSize(reader.content - 1, reader.size + 2))
-        return PyUnicode_DecodeUTF8(reader.content, reader.size, NULL)
+        if delta.foreign:
+            PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL)
+        if delta.content is NULL:
+            return None
+        if delta.escaped:
+            return _string_by_msgspec(PyBytes_FromStringAndSize(delta.content - 1, delta.size + 2))
+        return PyUnicode_DecodeUTF8(delta.content, delta.size, NULL)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _chat_delta_by_msgspec(data)
-
-
-cdef bint _object(Reader* reader, int depth) noexcept nogil:
-    """Reads the object at `depth` 0 (chunk), 1 (choice) or 2 (delta), and what is wanted of it."""
-    cdef const char* wanted = xiaoer_wanted[depth]
-    cdef Py_ssize_t size = strlen(wanted)
-    cdef const char* key
-    cdef bint seen = False
-    if not _take(reader, c"{"):
-        return False
-    if _take(reader, c"}"):
-        return True
-    while True:
-        _skip_space(reader)
-        key = reader.at + 1
-        if not _plain_string(reader):
-            return False
-        if reader.at - key - 1 == size and memcmp(key, wanted, size) == 0:
-            if seen or not _take(reader, c":"):
-                return False
-            seen = True
-            if depth == 0 and not _choices(reader):
-                return False
-            if depth == 1 and not _object(reader, 2):
-                return False
-            if depth == 2 and not _content(reader):
-                return False
-        elif not (_take(reader, c":") and _skip(reader, depth + 2)):
-            return False
-        if not _take(reader, c","):
-            return _take(reader, c"}")
-
-
-cdef bint _choices(Reader* reader) noexcept nogil:
-    if not _take(reader, c"["):
-        return False
-    if _take(reader, c"]"):
-        return True
-    if not _object(reader, 1):
-        return False
-    while _take(reader, c","):
-        if not _skip(reader, 2):
-            return False
-    return _take(reader, c"]")
-
-
-cdef bint _content(Reader* reader) noexcept nogil:
-    cdef unsigned char c
-    _skip_space(reader)
-    if reader.at < reader.end and reader.at[0] == c"n":
-        return _literal(reader, b"null", 4)
-    if not _take(reader, c'"'):
-        return False
-    reader.content = reader.at
-    while reader.at < reader.end:
-        c = reader.at[0]
-        if c == c'"':
-            reader.size = reader.at - reader.content
-            reader.at += 1
-            return True
-        if c < 0x20:
-            return False
-        if c == c"\\":
-            reader.escaped = True
-            reader.at += 1
-        reader.at += 1
-    return False
-
-
-cdef bint _skip(Reader* reader, int depth) noexcept nogil:
-    """Reads any value."""
-    cdef char c
-    _skip_space(reader)
-    if reader.at >= reader.end or depth > MAX_DEPTH:
-        return False
-    c = reader.at[0]
-    if c == c'"':
-        return _plain_string(reader)
-    if c == c"n":
-        return _literal(reader, b"null", 4)
-    if c == c"t":
-        return _literal(reader, b"true", 4)
-    if c == c"f":
-        return _literal(reader, b"false", 5)
-    if c == c"{":
-        reader.at += 1
-        if _take(reader, c"}"):
-            return True
-        while True:
-            _skip_space(reader)
-            if not (_plain_string(reader) and _take(reader, c":") and _skip(reader, depth + 1)):
-                return False
-            if not _take(reader, c","):
-                return _take(reader, c"}")
-    if c == c"[":
-        reader.at += 1
-        if _take(reader, c"]"):
-            return True
-        while True:
-            if not _skip(reader, depth + 1):
-                return False
-            if not _take(reader, c","):
-                return _take(reader, c"]")
-    return _number(reader)
-
-
-cdef bint _plain_string(Reader* reader) noexcept nogil:
-    """Reads a string of ASCII without escapes."""
-    cdef signed char c
-    if reader.at >= reader.end or reader.at[0] != c'"':
-        return False
-    reader.at += 1
-    while reader.at < reader.end:
-        c = reader.at[0]
-        reader.at += 1
-        if c == c'"':
-            return True
-        if c < 0x20 or c == c"\\":  # as signed, bytes over 0x7f are negative
-            return False
-    return False
-
-
-cdef bint _number(Reader* reader) noexcept nogil:
-    """Reads a number without exponent and of no more digits than any reader takes."""
-    cdef const char* start
-    cdef Py_ssize_t digits
-    if reader.at < reader.end and reader.at[0] == c"-":
-        reader.at += 1
-    start = reader.at
-    _skip_digits(reader)
-    digits = reader.at - start
-    if digits == 0 or digits > 18 or (digits > 1 and start[0] == c"0"):
-        return False
-    if reader.at < reader.end and reader.at[0] == c".":
-        reader.at += 1
-        start = reader.at
-        _skip_digits(reader)
-        if reader.at == start or digits + (reader.at - start) > 18:
-            return False
-    return reader.at >= reader.end or (reader.at[0] | 0x20) != c"e"
-
-
-cdef inline void _skip_digits(Reader* reader) noexcept nogil:
-    while reader.at < reader.end and c"0" <= reader.at[0] <= c"9":
-        reader.at += 1
-
-
-cdef inline bint _literal(Reader* reader, const char* text, Py_ssize_t size) noexcept nogil:
-    if reader.end - reader.at < size or memcmp(reader.at, text, size) != 0:
-        return False
-    reader.at += size
-    return True
-
-
-cdef inline bint _take(Reader* reader, char c) noexcept nogil:
-    """Goes past `c`, and space before it, if it comes next."""
-    _skip_space(reader)
-    if reader.at >= reader.end or reader.at[0] != c:
-        return False
-    reader.at += 1
-    return True
-
-
-cdef inline bint _at_end(Reader* reader) noexcept nogil:
-    _skip_space(reader)
-    return reader.at == reader.end
-
-
-cdef inline void _skip_space(Reader* reader) noexcept nogil:
-    while reader.at < reader.end and reader.at[0] in (c" ", c"\n", c"\r", c"\t"):
-        reader.at += 1

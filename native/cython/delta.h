@@ -1,0 +1,253 @@
+/* Finds `choices[0].delta.content` in the JSON that model servers send.
+
+   A strict reader in two steps: first all quotes of the text as bits, 16 bytes at a time, and all bytes that make a
+   string unusual; then one walk over what stands between the strings, which are jumped over from quote to quote.
+   It walks to the end, so that what it accepts is valid JSON. Whatever it doesn't know for sure (escapes outside the
+   content, long numbers, a wanted key twice, other types, deep nesting, errors) it leaves to another reader.
+
+   The method of the first step is simdjson's (G. Langdale, D. Lemire: Parsing Gigabytes of JSON per Second, 2019).
+   Reads never go beyond text[size], where a bytes object has a NUL: no character of JSON, it ends every loop. */
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__SSE2__) && !defined(XIAOER_NO_SIMD)
+#include <emmintrin.h>
+#define XIAOER_SSE2 1
+#endif
+
+enum { XIAOER_BLOCKS = 64, XIAOER_DEPTH = 32, XIAOER_DIGITS = 18 };
+
+typedef struct {
+    const char *content; /* without its quotes; NULL: none */
+    size_t size;
+    int plain;   /* ASCII without escapes */
+    int escaped;
+    int foreign; /* UTF-8 beyond ASCII stands elsewhere and has to be checked yet */
+} xiaoer_delta;
+
+/* Bit n of a mask is byte n of the text. `odd`: control characters, backslashes and bytes beyond ASCII. */
+static inline void xiaoer_mark(const char *text, size_t from, size_t to, uint64_t *quotes, uint64_t *odd) {
+    for (size_t i = from; i < to; i++) {
+        signed char c = (signed char)text[i];
+        quotes[i >> 6] |= (uint64_t)(c == '"') << (i & 63);
+        odd[i >> 6] |= (uint64_t)(c < 0x20 || c == '\\') << (i & 63);
+    }
+}
+
+static inline void xiaoer_mark_all(const char *text, size_t size, uint64_t *quotes, uint64_t *odd) {
+    size_t done = 0;
+    memset(quotes, 0, (size / 64 + 1) * sizeof *quotes);
+    memset(odd, 0, (size / 64 + 1) * sizeof *odd);
+#ifdef XIAOER_SSE2
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
+    for (; size - done >= 16; done += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(text + done));
+        /* As signed, bytes beyond ASCII are less than a space. */
+        __m128i unusual = _mm_or_si128(_mm_cmplt_epi8(bytes, space), _mm_cmpeq_epi8(bytes, backslash));
+        quotes[done >> 6] |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)) << (done & 63);
+        odd[done >> 6] |= (uint64_t)(unsigned)_mm_movemask_epi8(unusual) << (done & 63);
+    }
+#endif
+    xiaoer_mark(text, done, size, quotes, odd);
+}
+
+static inline const char *xiaoer_past_space(const char *at) {
+    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') at++;
+    return at;
+}
+
+/* Past a number without exponent and of no more digits than any reader takes; NULL if it isn't one. */
+static inline const char *xiaoer_past_number(const char *at) {
+    if (*at == '-') at++;
+    const char *start = at;
+    while ((unsigned char)(*at - '0') <= 9) at++;
+    ptrdiff_t digits = at - start;
+    if (digits == 0 || digits > XIAOER_DIGITS || (digits > 1 && *start == '0')) return NULL;
+    if (*at == '.') {
+        start = ++at;
+        while ((unsigned char)(*at - '0') <= 9) at++;
+        if (at == start || digits + (at - start) > XIAOER_DIGITS) return NULL;
+    }
+    return (*at | 0x20) == 'e' ? NULL : at;
+}
+
+/* Where a string ends that has something unusual in it: its closing quote, or NULL. */
+static const char *xiaoer_string_end(const char *at, const char *end, int *escaped) {
+    for (; at < end; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c == '"') return at;
+        if (c < 0x20) return NULL;
+        if (c == '\\') {
+            *escaped = 1;
+            at++;
+        }
+    }
+    return NULL;
+}
+
+/* Is any bit from `from` up to `to` set? They are cleared. */
+static inline int xiaoer_take_bits(uint64_t *mask, size_t from, size_t to) {
+    int any = 0;
+    for (size_t block = from >> 6; block <= to >> 6; block++) {
+        uint64_t bits = mask[block];
+        if (block == from >> 6) bits &= ~(uint64_t)0 << (from & 63);
+        if (block == to >> 6) bits &= ~(~(uint64_t)0 << (to & 63));
+        any |= bits != 0;
+        mask[block] &= ~bits;
+    }
+    return any;
+}
+
+/* The next quote as a place in the text. */
+#define XIAOER_NEXT(place)                              \
+    do {                                                \
+        while (!word) {                                 \
+            if (++block > last) return 0;               \
+            word = quotes[block];                       \
+        }                                               \
+        place = block * 64 + (size_t)__builtin_ctzll(word); \
+        word &= word - 1;                               \
+    } while (0)
+
+/* True if the text is an object, and then `delta` is what was found in it. */
+static int xiaoer_find_delta(const char *text, size_t size, xiaoer_delta *delta) {
+    uint64_t quotes[XIAOER_BLOCKS + 1], odd[XIAOER_BLOCKS + 1];
+    const char *at = text, *const end = text + size;
+    size_t block = 0, last = size / 64, opening, closing;
+    uint64_t word;
+    uint64_t objects = 0; /* bit n: what is open at depth n is an object, not an array */
+    unsigned seen = 0;    /* bit n: the wanted key of depth n has come */
+    int depth = 0;
+    int path = 0; /* so many of the open ones are on the way: chunk, choices, choice, delta */
+    int wanted;   /* the value that comes is the next on the way */
+
+    *delta = (xiaoer_delta){0};
+    if (size > XIAOER_BLOCKS * 64) return 0;
+    xiaoer_mark_all(text, size, quotes, odd);
+    word = quotes[0];
+    at = xiaoer_past_space(at);
+    if (*at != '{') return 0;
+    wanted = 1;
+    goto object;
+
+key: /* at its quote */
+    XIAOER_NEXT(opening);
+    XIAOER_NEXT(closing);
+    wanted = 0;
+    if (path == depth) {
+        const char *name = text + opening + 1;
+        size_t length = closing - opening - 1;
+        wanted = depth == 1   ? length == 7 && memcmp(name, "choices", 7) == 0
+                 : depth == 3 ? length == 5 && memcmp(name, "delta", 5) == 0
+                              : length == 7 && memcmp(name, "content", 7) == 0;
+        if (wanted) {
+            if (seen >> depth & 1) return 0;
+            seen |= 1u << depth;
+        }
+    }
+    at = text + closing + 1;
+    if (*at != ':') {
+        at = xiaoer_past_space(at);
+        if (*at != ':') return 0;
+    }
+    at = xiaoer_past_space(at + 1);
+
+value:
+    if (*at == '"') {
+        XIAOER_NEXT(opening);
+        if (!wanted) {
+            XIAOER_NEXT(closing);
+            at = text + closing + 1;
+            goto after;
+        }
+        if (depth != 4) return 0;
+        delta->content = at + 1;
+        XIAOER_NEXT(closing);
+        delta->plain = !xiaoer_take_bits(odd, opening, closing);
+        if (!delta->plain) {
+            const char *quote = xiaoer_string_end(at + 1, end, &delta->escaped);
+            if (!quote) return 0;
+            /* Quotes after backslashes were none: go on behind the real one. */
+            closing = (size_t)(quote - text);
+            xiaoer_take_bits(odd, opening, closing);
+            block = closing >> 6;
+            word = quotes[block] & ~(uint64_t)0 << (closing & 63);
+            word &= word - 1;
+        }
+        at = text + closing + 1;
+        delta->size = closing - opening - 1;
+        goto after;
+    }
+    if (*at == '{') {
+        if (wanted && depth != 2 && depth != 3) return 0;
+        goto object;
+    }
+    if (*at == '[') {
+        if (wanted && depth != 1) return 0;
+        if (++depth > XIAOER_DEPTH) return 0;
+        path += wanted;
+        objects &= ~((uint64_t)1 << depth);
+        at = xiaoer_past_space(at + 1);
+        if (*at == ']') {
+            at++;
+            goto close;
+        }
+        wanted = path == depth;
+        goto value;
+    }
+    if (*at == 'n') {
+        if (end - at < 4 || memcmp(at, "null", 4) != 0 || (wanted && depth != 4)) return 0;
+        at += 4;
+        goto after;
+    }
+    if (wanted) return 0;
+    if (*at == 't') {
+        if (end - at < 4 || memcmp(at, "true", 4) != 0) return 0;
+        at += 4;
+        goto after;
+    }
+    if (*at == 'f') {
+        if (end - at < 5 || memcmp(at, "false", 5) != 0) return 0;
+        at += 5;
+        goto after;
+    }
+    at = xiaoer_past_number(at);
+    if (!at) return 0;
+    goto after;
+
+object: /* at its brace */
+    if (++depth > XIAOER_DEPTH) return 0;
+    path += wanted;
+    objects |= (uint64_t)1 << depth;
+    at = xiaoer_past_space(at + 1);
+    if (*at == '"') goto key;
+    if (*at != '}') return 0;
+    at++;
+    goto close;
+
+after: /* a value */
+    at = xiaoer_past_space(at);
+    if (*at == ',') {
+        at = xiaoer_past_space(at + 1);
+        if (objects >> depth & 1) {
+            if (*at != '"') return 0;
+            goto key;
+        }
+        wanted = 0;
+        goto value;
+    }
+    if (*at != (objects >> depth & 1 ? '}' : ']')) return 0;
+    at++;
+
+close: /* past its brace */
+    if (path == depth) path--;
+    if (--depth) goto after;
+    if (xiaoer_past_space(at) != end) return 0;
+    for (size_t i = 0; i <= last; i++) {
+        for (uint64_t rest = odd[i]; rest; rest &= rest - 1) {
+            if (!(text[i * 64 + (size_t)__builtin_ctzll(rest)] & 0x80)) return 0;
+            delta->foreign = 1;
+        }
+    }
+    return 1;
+}
