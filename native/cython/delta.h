@@ -25,33 +25,59 @@ typedef struct {
     int foreign; /* UTF-8 beyond ASCII stands elsewhere and has to be checked yet */
 } xiaoer_delta;
 
-/* Bit n of a mask is byte n of the text. `odd`: control characters, backslashes and bytes beyond ASCII. */
-static inline void xiaoer_mark(const char *text, size_t from, size_t to, uint64_t *quotes, uint64_t *odd) {
-    for (size_t i = from; i < to; i++) {
+/* Bit n of a mask is byte n of the 64. `odd`: control characters, backslashes and bytes beyond ASCII. */
+static inline void xiaoer_mark(const char *text, uint64_t *quotes, uint64_t *odd) {
+    uint64_t is_quote = 0, is_odd = 0;
+#ifdef XIAOER_SSE2
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
+    for (int i = 0; i < 64; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(text + i));
+        /* As signed, bytes beyond ASCII are less than a space. */
+        __m128i unusual = _mm_or_si128(_mm_cmplt_epi8(bytes, space), _mm_cmpeq_epi8(bytes, backslash));
+        is_quote |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)) << i;
+        is_odd |= (uint64_t)(unsigned)_mm_movemask_epi8(unusual) << i;
+    }
+#else
+    for (int i = 0; i < 64; i++) {
         signed char c = (signed char)text[i];
-        quotes[i >> 6] |= (uint64_t)(c == '"') << (i & 63);
-        odd[i >> 6] |= (uint64_t)(c < 0x20 || c == '\\') << (i & 63);
+        is_quote |= (uint64_t)(c == '"') << i;
+        is_odd |= (uint64_t)(c < 0x20 || c == '\\') << i;
+    }
+#endif
+    *quotes = is_quote;
+    *odd = is_odd;
+}
+
+/* Fills size / 64 + 1 masks. */
+static inline void xiaoer_mark_all(const char *text, size_t size, uint64_t *quotes, uint64_t *odd) {
+    size_t block = 0, rest = size & 63;
+    for (; block < size >> 6; block++) xiaoer_mark(text + 64 * block, quotes + block, odd + block);
+    if (block) { /* the last 64 bytes, some for the second time */
+        xiaoer_mark(text + size - 64, quotes + block, odd + block);
+        quotes[block] = rest ? quotes[block] >> (64 - rest) : 0;
+        odd[block] = rest ? odd[block] >> (64 - rest) : 0;
+    } else {
+        char padded[64];
+        memset(padded, ' ', sizeof padded);
+        memcpy(padded, text, size);
+        xiaoer_mark(padded, quotes, odd);
     }
 }
 
-static inline void xiaoer_mark_all(const char *text, size_t size, uint64_t *quotes, uint64_t *odd) {
-    size_t done = 0;
-    memset(quotes, 0, (size / 64 + 1) * sizeof *quotes);
-    memset(odd, 0, (size / 64 + 1) * sizeof *odd);
-#ifdef XIAOER_SSE2
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
-    for (; size - done >= 16; done += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(text + done));
-        /* As signed, bytes beyond ASCII are less than a space. */
-        __m128i unusual = _mm_or_si128(_mm_cmplt_epi8(bytes, space), _mm_cmpeq_epi8(bytes, backslash));
-        quotes[done >> 6] |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)) << (done & 63);
-        odd[done >> 6] |= (uint64_t)(unsigned)_mm_movemask_epi8(unusual) << (done & 63);
-    }
-#endif
-    xiaoer_mark(text, done, size, quotes, odd);
+/* Is the name of `length` bytes the wanted one of an open object? Both it and its quotes are read. */
+static inline int xiaoer_is_wanted(const char *name, size_t length, int depth) {
+    uint64_t eight;
+    if (length != (depth == 3 ? 5 : 7)) return 0;
+    if (depth == 3) return memcmp(name, "delta", 5) == 0;
+    memcpy(&eight, name - 1, 8);
+    const char *key = depth == 1 ? "\"choices" : "\"content";
+    uint64_t other;
+    memcpy(&other, key, 8);
+    return eight == other;
 }
 
 static inline const char *xiaoer_past_space(const char *at) {
+    if ((unsigned char)*at > ' ') return at;
     while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t') at++;
     return at;
 }
@@ -135,11 +161,7 @@ key: /* at its quote */
     XIAOER_NEXT(closing);
     wanted = 0;
     if (path == depth) {
-        const char *name = text + opening + 1;
-        size_t length = closing - opening - 1;
-        wanted = depth == 1   ? length == 7 && memcmp(name, "choices", 7) == 0
-                 : depth == 3 ? length == 5 && memcmp(name, "delta", 5) == 0
-                              : length == 7 && memcmp(name, "content", 7) == 0;
+        wanted = xiaoer_is_wanted(text + opening + 1, closing - opening - 1, depth);
         if (wanted) {
             if (seen >> depth & 1) return 0;
             seen |= 1u << depth;
