@@ -5,6 +5,7 @@
 import msgspec
 
 cimport cython
+from cpython.bytearray cimport PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeUTF8, PyUnicode_New
 from libc.string cimport memchr, memcmp, memcpy
@@ -20,6 +21,7 @@ cdef enum:
 
 @cython.final
 @cython.freelist(256)
+@cython.no_gc  # nothing in it can refer back to it
 cdef class SSEEvent:
     """One event of a stream.
 
@@ -39,6 +41,10 @@ cdef class SSEEvent:
         self.data = data
         self.event = event
         self.id = id
+        if retry is not None and type(retry) is not int:
+            if not isinstance(retry, int):
+                raise TypeError(f"retry must be int or None, not {type(retry).__name__}")
+            retry = int.__int__(retry)  # an int of somebody's own may hold anything
         self.retry = retry
 
     def __repr__(self):
@@ -86,6 +92,7 @@ cdef class SSEDecoder:
     cdef bint _started  # past the BOM
     cdef bytes _bom  # what may become one
     cdef bint _broken
+    cdef bint _in_block  # a line of the block that counts has been read
     cdef bint _after_cr  # a LF that comes next belongs to the line already ended
     cdef bytearray _partial  # the line being read, as far as earlier chunks had it
     cdef bytes _data  # of the block: its first data line, or None
@@ -111,10 +118,10 @@ cdef class SSEDecoder:
             EventTooLarge: An event is over the limit; its `events` are those completed before. The decoder
                 takes nothing more: every later feed raises it again.
         """
-        cdef list events = []
+        cdef list events
         cdef bytes data = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
         if self._broken:
-            raise self._too_large(events)
+            raise self._too_large([])
         if not self._started:
             data = self._past_bom(data)
         cdef const char* text = PyBytes_AS_STRING(data)
@@ -123,6 +130,25 @@ cdef class SSEDecoder:
         if self._after_cr and size:
             self._after_cr = False
             start = text[0] == c"\n"
+        # First what nearly every chunk is: whole events of one data line each.
+        events = None
+        if start < size and not self._in_block and not PyByteArray_GET_SIZE(self._partial):
+            cr = _find(text, start, size, c"\r")
+            while True:
+                end = _short_event(text, start, size, cr)
+                if end < 0 or end - start > self.max_event_bytes:
+                    break
+                self.last_event_id = self._id
+                event = _event(text + start + 5, end - start - 5, self._id)
+                start = end + 2
+                if events is not None:
+                    events.append(event)
+                else:
+                    events = [event]
+                if start == size:
+                    return events
+        if events is None:
+            events = []
         while True:
             # Each kind of line end is searched once past the last one found, so that a chunk is read twice at most.
             if lf < start:
@@ -173,8 +199,10 @@ cdef class SSEDecoder:
         if value < size and line[value] == c" ":
             value += 1
         if colon == 4 and memcmp(line, b"data", 4) == 0:
+            self._in_block = True
             self._add_data(line + value, size - value)
         elif colon == 5 and memcmp(line, b"event", 5) == 0:
+            self._in_block = True
             self._event = PyUnicode_DecodeUTF8(line + value, size - value, b"replace")
         elif colon == 2 and memcmp(line, b"id", 2) == 0:
             if memchr(line + value, 0, size - value) is NULL:
@@ -204,6 +232,7 @@ cdef class SSEDecoder:
                 return 0
             milliseconds = milliseconds * 10 + (value[i] - c"0")
         self.retry = self._retry = milliseconds
+        self._in_block = True
         return 0
 
     cdef int _dispatch(self, list events) except -1:
@@ -220,6 +249,7 @@ cdef class SSEDecoder:
         return 0
 
     cdef void _start_block(self) noexcept:
+        self._in_block = False
         self._data = None
         self._lines = None
         self._event = ""
@@ -236,6 +266,26 @@ cdef class SSEDecoder:
         self._partial.clear()
         self._start_block()
         return EventTooLarge(f"an event of the stream is over {self.max_event_bytes} bytes", events)
+
+
+cdef inline Py_ssize_t _short_event(const char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t cr) noexcept nogil:
+    """End of the line that starts here, if it is an event with the empty line after it, and ends with LF; or -1."""
+    cdef Py_ssize_t end
+    if size - start < 7 or memcmp(text + start, b"data:", 5) != 0:
+        return -1
+    end = _find(text, start + 5, size, c"\n")
+    return end if end + 1 < size and text[end + 1] == c"\n" and end < cr else -1
+
+
+cdef inline SSEEvent _event(const char* value, Py_ssize_t size, str id):
+    cdef SSEEvent event = SSEEvent.__new__(SSEEvent)
+    if size and value[0] == c" ":
+        value += 1
+        size -= 1
+    event.data = PyBytes_FromStringAndSize(value, size)
+    event.event = "message"
+    event.id = id
+    return event
 
 
 cdef inline Py_ssize_t _find(const char* text, Py_ssize_t start, Py_ssize_t size, char wanted) noexcept nogil:
