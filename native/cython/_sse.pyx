@@ -8,6 +8,7 @@ cimport cython
 from cpython.bytearray cimport PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeUTF8, PyUnicode_New
+from libc.stdint cimport uint32_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from xiaoer.errors import EventTooLarge
@@ -362,6 +363,14 @@ cdef inline Py_ssize_t _after_line_end(const char* body, Py_ssize_t end, Py_ssiz
     return end + 1
 
 
+cdef extern from "json_text.h":
+    enum: XIAOER_TEXT
+    int xiaoer_text(const char* at, size_t size, uint32_t* units) noexcept nogil
+
+cdef extern from "Python.h":
+    enum: PyUnicode_4BYTE_KIND
+    str PyUnicode_FromKindAndData(int kind, const void* units, Py_ssize_t length)
+
 cdef extern from "delta.h":
     ctypedef struct xiaoer_delta:
         const char* content
@@ -370,6 +379,9 @@ cdef extern from "delta.h":
         bint escaped
         bint foreign
     bint xiaoer_find_delta(const char* text, size_t size, xiaoer_delta* delta) noexcept nogil
+    void xiaoer_choose() noexcept nogil
+
+xiaoer_choose()
 
 
 def chat_delta(bytes data not None):
@@ -386,7 +398,13 @@ def chat_delta(bytes data not None):
         return _chat_delta_by_msgspec(data)
     if delta.plain and not delta.foreign:
         return _ascii(delta.content, delta.size)
-    return _unusual_text(data, &delta)
+    cdef uint32_t units[XIAOER_TEXT]
+    cdef int length = -1
+    if delta.content is not NULL and not delta.foreign:
+        length = xiaoer_text(delta.content, delta.size, units)
+    if length < 0:
+        return _unusual_text(data, &delta)
+    return PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, units, length)
 
 
 cdef inline str _ascii(const char* text, Py_ssize_t size):

@@ -10,9 +10,9 @@
 
 #include <stdint.h>
 #include <string.h>
-#if defined(__SSE2__) && !defined(XIAOER_NO_SIMD)
-#include <emmintrin.h>
-#define XIAOER_SSE2 1
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(XIAOER_NO_SIMD)
+#include <immintrin.h>
+#define XIAOER_X86 1
 #endif
 
 enum { XIAOER_BLOCKS = 64, XIAOER_DEPTH = 32, XIAOER_DIGITS = 18 };
@@ -25,44 +25,58 @@ typedef struct {
     int foreign; /* UTF-8 beyond ASCII stands elsewhere and has to be checked yet */
 } xiaoer_delta;
 
-/* Bit n of a mask is byte n of the 64. `odd`: control characters, backslashes and bytes beyond ASCII. */
+/* Bit n of a mask is byte n of the 64. `odd`: control characters, backslashes and bytes beyond ASCII, which as
+   signed numbers are less than a space. */
+#ifdef XIAOER_X86
 static inline void xiaoer_mark(const char *text, uint64_t *quotes, uint64_t *odd) {
-    uint64_t is_quote = 0, is_odd = 0;
-#ifdef XIAOER_SSE2
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
+    *quotes = *odd = 0;
     for (int i = 0; i < 64; i += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(text + i));
-        /* As signed, bytes beyond ASCII are less than a space. */
         __m128i unusual = _mm_or_si128(_mm_cmplt_epi8(bytes, space), _mm_cmpeq_epi8(bytes, backslash));
-        is_quote |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)) << i;
-        is_odd |= (uint64_t)(unsigned)_mm_movemask_epi8(unusual) << i;
+        *quotes |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)) << i;
+        *odd |= (uint64_t)(unsigned)_mm_movemask_epi8(unusual) << i;
     }
-#else
-    for (int i = 0; i < 64; i++) {
-        signed char c = (signed char)text[i];
-        is_quote |= (uint64_t)(c == '"') << i;
-        is_odd |= (uint64_t)(c < 0x20 || c == '\\') << i;
-    }
-#endif
-    *quotes = is_quote;
-    *odd = is_odd;
 }
 
-/* Fills size / 64 + 1 masks. */
-static inline void xiaoer_mark_all(const char *text, size_t size, uint64_t *quotes, uint64_t *odd) {
-    size_t block = 0, rest = size & 63;
-    for (; block < size >> 6; block++) xiaoer_mark(text + 64 * block, quotes + block, odd + block);
-    if (block) { /* the last 64 bytes, some for the second time */
-        xiaoer_mark(text + size - 64, quotes + block, odd + block);
-        quotes[block] = rest ? quotes[block] >> (64 - rest) : 0;
-        odd[block] = rest ? odd[block] >> (64 - rest) : 0;
-    } else {
-        char padded[64];
-        memset(padded, ' ', sizeof padded);
-        memcpy(padded, text, size);
-        xiaoer_mark(padded, quotes, odd);
+#define XIAOER_AVX2 __attribute__((target("avx2,bmi")))
+XIAOER_AVX2 static inline void xiaoer_mark_avx2(const char *text, uint64_t *quotes, uint64_t *odd) {
+    const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\'), space = _mm256_set1_epi8(0x20);
+    *quotes = *odd = 0;
+    for (int i = 0; i < 64; i += 32) {
+        __m256i bytes = _mm256_loadu_si256((const __m256i *)(text + i));
+        __m256i unusual = _mm256_or_si256(_mm256_cmpgt_epi8(space, bytes), _mm256_cmpeq_epi8(bytes, backslash));
+        *quotes |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, quote)) << i;
+        *odd |= (uint64_t)(unsigned)_mm256_movemask_epi8(unusual) << i;
     }
 }
+#else
+static inline void xiaoer_mark(const char *text, uint64_t *quotes, uint64_t *odd) {
+    *quotes = *odd = 0;
+    for (int i = 0; i < 64; i++) {
+        signed char c = (signed char)text[i];
+        *quotes |= (uint64_t)(c == '"') << i;
+        *odd |= (uint64_t)(c < 0x20 || c == '\\') << i;
+    }
+}
+#endif
+
+/* Fills size / 64 + 1 masks. The last 64 bytes are looked at together, some of them for the second time. */
+#define XIAOER_MARK_ALL(mark)                                                                   \
+    do {                                                                                        \
+        size_t full = size >> 6, rest = size & 63;                                              \
+        for (size_t i = 0; i < full; i++) mark(text + 64 * i, quotes + i, odd + i);             \
+        if (full) {                                                                             \
+            mark(text + size - 64, quotes + full, odd + full);                                  \
+            quotes[full] = rest ? quotes[full] >> (64 - rest) : 0;                              \
+            odd[full] = rest ? odd[full] >> (64 - rest) : 0;                                    \
+        } else {                                                                                \
+            char padded[64];                                                                    \
+            memset(padded, ' ', sizeof padded);                                                 \
+            memcpy(padded, text, size);                                                         \
+            mark(padded, quotes, odd);                                                          \
+        }                                                                                       \
+    } while (0)
 
 /* Is the name of `length` bytes the wanted one of an open object? Both it and its quotes are read. */
 static inline int xiaoer_is_wanted(const char *name, size_t length, int depth) {
@@ -152,26 +166,21 @@ static inline int xiaoer_take_bits(uint64_t *mask, size_t from, size_t to) {
         word &= word - 1;                          \
     } while (0)
 
-/* True if the text is an object, and then `delta` is what was found in it. */
-static int xiaoer_find_delta(const char *text, size_t size, xiaoer_delta *delta) {
-    uint64_t quotes[XIAOER_BLOCKS + 1], odd[XIAOER_BLOCKS + 1];
-    const char *at = text, *const end = text + size;
+/* True if the text is an object, and then `delta` is what was found in it. Clears bits of `odd`. */
+static inline __attribute__((always_inline)) int xiaoer_walk(
+    const char *text, size_t size, const uint64_t *quotes, uint64_t *odd, xiaoer_delta *delta) {
+    const char *at = xiaoer_past_space(text), *const end = text + size;
     const char *start;
     size_t block = 0, last = size / 64;
-    uint64_t word;
+    uint64_t word = quotes[0];
     uint64_t objects = 0; /* bit n: what is open at depth n is an object, not an array */
     unsigned seen = 0;    /* bit n: the wanted key of depth n has come */
     int depth = 0;
-    int path = 0; /* so many of the open ones are on the way: chunk, choices, choice, delta */
-    int wanted;   /* the value that comes is the next on the way */
+    int path = 0;   /* so many of the open ones are on the way: chunk, choices, choice, delta */
+    int wanted = 1; /* the value that comes is the next on the way */
 
     *delta = (xiaoer_delta){0};
-    if (size > XIAOER_BLOCKS * 64) return 0;
-    xiaoer_mark_all(text, size, quotes, odd);
-    word = quotes[0];
-    at = xiaoer_past_space(at);
     if (*at != '{') return 0;
-    wanted = 1;
     goto object;
 
 key: /* at its quote */
@@ -293,4 +302,34 @@ close: /* past its brace */
         }
     }
     return 1;
+}
+
+static int xiaoer_find_plainly(const char *text, size_t size, xiaoer_delta *delta) {
+    uint64_t quotes[XIAOER_BLOCKS + 1], odd[XIAOER_BLOCKS + 1];
+    XIAOER_MARK_ALL(xiaoer_mark);
+    return xiaoer_walk(text, size, quotes, odd, delta);
+}
+
+#ifdef XIAOER_X86
+XIAOER_AVX2 static int xiaoer_find_avx2(const char *text, size_t size, xiaoer_delta *delta) {
+    uint64_t quotes[XIAOER_BLOCKS + 1], odd[XIAOER_BLOCKS + 1];
+    XIAOER_MARK_ALL(xiaoer_mark_avx2);
+    return xiaoer_walk(text, size, quotes, odd, delta);
+}
+#endif
+
+static int xiaoer_wide = 0;
+
+static inline void xiaoer_choose(void) {
+#ifdef XIAOER_X86
+    xiaoer_wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+#endif
+}
+
+static inline int xiaoer_find_delta(const char *text, size_t size, xiaoer_delta *delta) {
+    if (size > XIAOER_BLOCKS * 64) return 0;
+#ifdef XIAOER_X86
+    if (xiaoer_wide) return xiaoer_find_avx2(text, size, delta);
+#endif
+    return xiaoer_find_plainly(text, size, delta);
 }
