@@ -7,6 +7,7 @@ import msgspec
 cimport cython
 from cpython.bytearray cimport PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeUTF8, PyUnicode_New
 from libc.stdint cimport uint32_t
 from libc.string cimport memchr, memcmp, memcpy
@@ -61,6 +62,44 @@ cdef class SSEEvent:
 
     def __reduce__(self):
         return SSEEvent, _fields(self)
+
+
+cdef extern from *:
+    """
+    #include <structmember.h>
+    /* The interpreter reads members of this kind without a call; Cython makes functions of its `readonly`. */
+    static PyMemberDef xiaoer_members[] = {
+        {"data", T_OBJECT_EX, 0, READONLY, NULL},
+        {"event", T_OBJECT_EX, 0, READONLY, NULL},
+        {"id", T_OBJECT_EX, 0, READONLY, NULL},
+        {"retry", T_OBJECT_EX, 0, READONLY, NULL},
+    };
+    static int xiaoer_make_member(PyObject *type, int number, Py_ssize_t offset) {
+        PyTypeObject *of = (PyTypeObject *)type;
+        PyMemberDef *member = &xiaoer_members[number];
+        member->offset = offset;
+        PyObject *descriptor = PyDescr_NewMember(of, member);
+        if (!descriptor) return -1;
+        int failed = PyDict_SetItemString(of->tp_dict, member->name, descriptor);
+        Py_DECREF(descriptor);
+        PyType_Modified(of);
+        return failed;
+    }
+    """
+    int xiaoer_make_member(object type, int number, Py_ssize_t offset) except -1
+
+
+cdef int _make_members() except -1:
+    """The fields follow the object's head one after the other, in the order in which they are declared."""
+    cdef int number
+    if SSEEvent.__basicsize__ != sizeof(PyObject) + 4 * sizeof(PyObject*):
+        raise SystemError("SSEEvent is not laid out as expected")
+    for number in range(4):
+        xiaoer_make_member(SSEEvent, number, sizeof(PyObject) + number * sizeof(PyObject*))
+    return 0
+
+
+_make_members()
 
 
 cdef tuple _fields(SSEEvent event):

@@ -326,10 +326,41 @@ static inline void xiaoer_choose(void) {
 #endif
 }
 
+/* The last text that was walked, without its content. The chunks of one stream differ in their content alone, and
+   what is valid around one string is valid around every other: comparing is enough then. */
+static struct {
+    size_t before, after; /* the content; the quotes belong to them. 0: none yet */
+    char text[1024];
+} xiaoer_last;
+
+static inline void xiaoer_remember(const char *text, size_t size, const xiaoer_delta *delta) {
+    if (!delta->content || delta->foreign || size - delta->size > sizeof xiaoer_last.text) return;
+    xiaoer_last.before = (size_t)(delta->content - text);
+    xiaoer_last.after = size - delta->size - xiaoer_last.before;
+    memcpy(xiaoer_last.text, text, xiaoer_last.before);
+    memcpy(xiaoer_last.text + xiaoer_last.before, delta->content + delta->size, xiaoer_last.after);
+}
+
+static inline int xiaoer_is_like_last(const char *text, size_t size, xiaoer_delta *delta) {
+    size_t before = xiaoer_last.before, after = xiaoer_last.after;
+    if (!before || size < before + after) return 0;
+    const char *start = text + before, *end = text + size - after, *at = start;
+    if (memcmp(text, xiaoer_last.text, before) != 0 || memcmp(end, xiaoer_last.text + before, after) != 0) return 0;
+    *delta = (xiaoer_delta){.content = start, .size = (size_t)(end - start)};
+    while (at < end && (signed char)*at >= 0x20 && *at != '"' && *at != '\\') at++;
+    delta->plain = at == end;
+    return delta->plain || xiaoer_string_end(at, text + size, &delta->escaped) == end;
+}
+
 static inline int xiaoer_find_delta(const char *text, size_t size, xiaoer_delta *delta) {
+    int found;
     if (size > XIAOER_BLOCKS * 64) return 0;
+    if (xiaoer_is_like_last(text, size, delta)) return 1;
 #ifdef XIAOER_X86
-    if (xiaoer_wide) return xiaoer_find_avx2(text, size, delta);
+    if (xiaoer_wide) found = xiaoer_find_avx2(text, size, delta);
+    else
 #endif
-    return xiaoer_find_plainly(text, size, delta);
+        found = xiaoer_find_plainly(text, size, delta);
+    if (found) xiaoer_remember(text, size, delta);
+    return found;
 }
