@@ -17,6 +17,12 @@ from xiaoer.pure.sse import chat_delta as _chat_delta_by_msgspec
 
 cdef object _string_by_msgspec = msgspec.json.Decoder(str).decode
 
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    enum: PyUnicode_4BYTE_KIND
+    str PyUnicode_FromKindAndData(int kind, const void* units, Py_ssize_t length)
+
 cdef enum:
     RETRY_DIGITS = 18  # what fits into 64 bits
 
@@ -343,15 +349,47 @@ def encode_sse(data, event=None, id=None):
         ValueError: `event` or `id` has a line end, or `id` a NUL (a reader would ignore it); as
             UnicodeEncodeError: a text has lone surrogates.
     """
-    cdef bytes head = _field("event", event, "\r\n") + _field("id", id, "\r\n\0")
-    cdef bytes body
-    if isinstance(data, str):
-        body = (<str>data).encode("utf-8")
-    elif isinstance(data, bytes):
-        body = data
-    else:
+    cdef Frame frame
+    cdef bytes head, body
+    frame.head_size = 0
+    if not (_is_simple(event, &frame.event, &frame.event_size) and _is_simple(id, &frame.id, &frame.id_size)):
+        head = _field("event", event, "\r\n") + _field("id", id, "\r\n\0")
+        frame.head = PyBytes_AS_STRING(head)
+        frame.head_size = PyBytes_GET_SIZE(head)
+        frame.event = frame.id = NULL
+    if isinstance(data, bytes):
+        return _encode(&frame, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    if not isinstance(data, str):
         raise TypeError(f"data must be bytes or str, not {type(data).__name__}")
-    return _encode(head, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+    if PyUnicode_IS_ASCII(data):
+        return _encode(&frame, <const char*>PyUnicode_1BYTE_DATA(data), PyUnicode_GET_LENGTH(data))
+    body = (<str>data).encode("utf-8")
+    return _encode(&frame, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+
+
+cdef struct Frame:  # what comes before the data: whole, or as values of fields; NULL: no such field
+    const char* head
+    Py_ssize_t head_size
+    const char* event
+    Py_ssize_t event_size
+    const char* id
+    Py_ssize_t id_size
+
+
+cdef inline bint _is_simple(value, const char** text, Py_ssize_t* size):
+    """None, or a string that goes on the wire as it lies in memory."""
+    cdef Py_ssize_t i
+    text[0] = NULL
+    if value is None:
+        return True
+    if type(value) is not str or not PyUnicode_IS_ASCII(value):
+        return False
+    text[0] = <const char*>PyUnicode_1BYTE_DATA(value)
+    size[0] = PyUnicode_GET_LENGTH(value)
+    for i in range(size[0]):
+        if text[0][i] in (c"\n", c"\r", c"\0"):
+            return False
+    return True
 
 
 cdef bytes _field(str name, value, str forbidden):
@@ -365,27 +403,49 @@ cdef bytes _field(str name, value, str forbidden):
     return f"{name}: {value}\n".encode("utf-8")
 
 
-cdef bytes _encode(bytes head, const char* body, Py_ssize_t size):
+cdef inline char* _put(char* to, const char* text, Py_ssize_t size) noexcept nogil:
+    memcpy(to, text, size)
+    return to + size
+
+
+cdef inline char* _put_data(char* to, const char* line, Py_ssize_t size) noexcept nogil:
+    to = _put(_put(to, b"data: ", 6), line, size)
+    to[0] = c"\n"
+    return to + 1
+
+
+cdef bytes _encode(const Frame* frame, const char* body, Py_ssize_t size):
     # Every line has 7 bytes of its own on the wire ("data: " and LF), and the event one LF more; a line end of
     # the body is one or two bytes and is not copied.
-    cdef Py_ssize_t start = 0, end = 0, total = PyBytes_GET_SIZE(head) + 1
+    cdef Py_ssize_t start = 0, end, total = frame.head_size + 1
+    cdef bint one_line = _line_end(body, 0, size) == size
+    if frame.event is not NULL:
+        total += frame.event_size + 8
+    if frame.id is not NULL:
+        total += frame.id_size + 5
+    if one_line:
+        total += size + 7
+        start = size + 1
     while start <= size:
         end = _line_end(body, start, size)
         total += end - start + 7
         start = _after_line_end(body, end, size)
     cdef bytes result = PyBytes_FromStringAndSize(NULL, total)
     cdef char* to = PyBytes_AS_STRING(result)
-    memcpy(to, PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head))
-    to += PyBytes_GET_SIZE(head)
-    start = 0
-    while start <= size:
-        end = _line_end(body, start, size)
-        memcpy(to, b"data: ", 6)
-        memcpy(to + 6, body + start, end - start)
-        to += 6 + end - start
-        to[0] = c"\n"
-        to += 1
-        start = _after_line_end(body, end, size)
+    if frame.head_size:
+        to = _put(to, frame.head, frame.head_size)
+    if frame.event is not NULL:
+        to = _put(_put(_put(to, b"event: ", 7), frame.event, frame.event_size), b"\n", 1)
+    if frame.id is not NULL:
+        to = _put(_put(_put(to, b"id: ", 4), frame.id, frame.id_size), b"\n", 1)
+    if one_line:
+        to = _put_data(to, body, size)
+    else:
+        start = 0
+        while start <= size:
+            end = _line_end(body, start, size)
+            to = _put_data(to, body + start, end - start)
+            start = _after_line_end(body, end, size)
     to[0] = c"\n"
     return result
 
@@ -405,10 +465,6 @@ cdef inline Py_ssize_t _after_line_end(const char* body, Py_ssize_t end, Py_ssiz
 cdef extern from "json_text.h":
     enum: XIAOER_TEXT
     int xiaoer_text(const char* at, size_t size, uint32_t* units) noexcept nogil
-
-cdef extern from "Python.h":
-    enum: PyUnicode_4BYTE_KIND
-    str PyUnicode_FromKindAndData(int kind, const void* units, Py_ssize_t length)
 
 cdef extern from "delta.h":
     ctypedef struct xiaoer_delta:
