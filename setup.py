@@ -12,6 +12,7 @@ setup(
                 f"xiaoer._{name}",
                 [f"native/cython/_{name}.pyx"],
                 include_dirs=["native/cython"],
+                depends=[f"native/cython/{header}" for header in ("delta.h", "json_text.h")] if name == "sse" else [],
                 extra_compile_args=["-O3"],
             )
             for name in MODULES

@@ -30,6 +30,7 @@ def read(library: ModuleType, chunks: list[bytes], limit: int) -> list[Any]:
     """Everything that can be seen of a decoder, feed by feed."""
     decoder = library.SSEDecoder(limit)
     seen: list[Any] = []
+    too_large: str | bool
     for chunk in chunks:
         try:
             events, too_large = decoder.feed(chunk), False

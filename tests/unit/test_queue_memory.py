@@ -204,8 +204,8 @@ def test_every_failure_keeps_the_references_right(xiaoer: ModuleType) -> None:
 
 def test_tenants_that_use_the_queue_while_they_are_compared(native_xiaoer: ModuleType) -> None:
     """Code of somebody else's runs inside of put and get, and does there what it can to surprise the queue."""
-    queue = native_xiaoer.PriorityQueue(3, ageing=1, clock=lambda: now[0])
     now = [0.0]
+    queue = native_xiaoer.PriorityQueue(3, ageing=1, clock=lambda: now[0])
     busy = [False]
     count = [0]
     balance = [0]
