@@ -3,11 +3,22 @@
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-MODULES = ("queue", "sse")
+# Each with the files that it includes.
+MODULES = {"queue": ["queue_lists.pxd"], "sse": ["delta.h", "json_text.h"]}
 
 setup(
     ext_modules=cythonize(
-        [Extension(f"xiaoer._{name}", [f"native/cython/_{name}.pyx"], extra_compile_args=["-O3"]) for name in MODULES],
+        [
+            Extension(
+                f"xiaoer._{module}",
+                [f"native/cython/_{module}.pyx"],
+                include_dirs=["native/cython"],
+                depends=[f"native/cython/{header}" for header in headers],
+                extra_compile_args=["-O3"],
+            )
+            for module, headers in MODULES.items()
+        ],
         language_level=3,
+        include_path=["native/cython"],
     )
 )

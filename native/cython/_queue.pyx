@@ -2,9 +2,13 @@
 # cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """The priority queue, compiled. `xiaoer.pure.queue` is its specification.
 
-Tickets are the nodes of intrusive lists, so that putting, taking and cancelling are O(1) without tombstones:
-each stands in its tenant's lane, and where there is ageing in its level's list by age. Lanes with something in
-them stand in a ring, in the order of their turns. All links are references that the garbage collector sees.
+Tickets are the nodes of intrusive lists (queue_lists.pxd), so that putting, taking and cancelling are O(1) without
+tombstones: each stands in its tenant's lane, and where there is ageing in its level's list by age. Lanes with
+something in them stand in a ring, in the order of their turns. The links are plain pointers; the garbage collector
+learns of them from `_traverse`, and the tickets themselves are nothing that it has to look at.
+
+Whatever may run somebody's code (clock, hash and equality of a tenant) runs before the lists are touched; whatever
+may run it while something leaves (the end of an item or of a tenant) comes when the lists are in order again.
 """
 
 import asyncio
@@ -12,9 +16,13 @@ from collections import OrderedDict
 from types import GenericAlias
 
 cimport cython
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetDefault
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
+from queue_lists cimport Lane, Level, Node, append, append_age, join, leave, remove, remove_age, ticket_of
 
 from xiaoer.errors import QueueEmpty, QueueFull
 from xiaoer.pure.queue import LevelStats
@@ -22,7 +30,7 @@ from xiaoer.pure.queue import LevelStats
 cdef extern from *:
     """
     #include <time.h>
-    /* The coarse clock costs a quarter of the fine one; its few milliseconds are fine enough for waiting times. */
+    /* The coarse clock costs an eighth of the fine one; its few milliseconds are fine enough for waiting times. */
     #ifdef CLOCK_MONOTONIC_COARSE
     #define XIAOER_CLOCK CLOCK_MONOTONIC_COARSE
     #else
@@ -34,43 +42,61 @@ cdef extern from *:
         return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     }
     static inline int xiaoer_lowest_bit(unsigned long long bits) { return __builtin_ctzll(bits); }
+    /* For Cython: the reference that the pointer stands for is now the variable's. */
+    static inline PyObject *xiaoer_own(PyObject *thing) { return thing; }
+    /* Slots that Cython has no words for. */
+    static inline void xiaoer_set_gc(PyObject *type, traverseproc traverse, inquiry clear) {
+        ((PyTypeObject *)type)->tp_traverse = traverse;
+        ((PyTypeObject *)type)->tp_clear = clear;
+    }
+    static inline traverseproc xiaoer_traverse_of(PyObject *type) { return ((PyTypeObject *)type)->tp_traverse; }
+    static inline destructor xiaoer_swap_dealloc(PyObject *type, destructor dealloc) {
+        destructor before = ((PyTypeObject *)type)->tp_dealloc;
+        ((PyTypeObject *)type)->tp_dealloc = dealloc;
+        return before;
+    }
     """
+    ctypedef int (*visitproc)(PyObject*, void*) noexcept
+    ctypedef int (*traverseproc)(PyObject*, visitproc, void*) noexcept
+    ctypedef int (*inquiry)(PyObject*) noexcept
+    ctypedef void (*destructor)(PyObject*) noexcept
+    destructor xiaoer_swap_dealloc(object type, destructor dealloc) noexcept
+    void Py_SET_REFCNT(PyObject*, Py_ssize_t) noexcept
+    object xiaoer_own(PyObject* thing) noexcept
     double xiaoer_seconds() noexcept nogil
     int xiaoer_lowest_bit(uint64_t bits) noexcept nogil
+    void xiaoer_set_gc(object type, traverseproc traverse, inquiry clear) noexcept
+    traverseproc xiaoer_traverse_of(object type) noexcept
+    bint PyObject_IS_GC(object thing) noexcept
+    Py_ssize_t PyDict_GET_SIZE(object mapping) noexcept
 
 cdef enum:
     MAX_LEVELS = 64  # the bits of `_filled`
-
-cdef struct Counters:
-    Py_ssize_t depth
-    Py_ssize_t taken
-    Py_ssize_t cancelled
-    Py_ssize_t promoted
-    double waited
-    double longest
+    FREE_TICKETS = 1024  # 120 KB
+    IDLE_LANES = 16  # kept in each level for tenants that come back
 
 # Every queue has a number of its own; a ticket that waits carries its queue's, which keeps no queue alive.
 cdef uint64_t _queues = 0
 
 
-@cython.final
-@cython.freelist(256)
+@cython.no_gc
 cdef class Ticket:
     """One item's place in a queue, for `PriorityQueue.cancel`; keeps neither item nor queue alive."""
 
-    cdef readonly Py_ssize_t priority
-    cdef readonly object tenant
-    cdef object item  # only while it waits
-    cdef uint64_t queue  # 0: it doesn't wait any more
-    cdef Py_ssize_t level
-    cdef double born  # when it was put
-    cdef double since  # when it came to the level where it stands
-    cdef Lane lane
-    cdef Ticket ahead, behind  # in the lane
-    cdef Ticket older, younger  # in the level, where there is ageing
+    cdef Node node
 
     def __init__(self, *_):
         raise TypeError("tickets are made by PriorityQueue.put")
+
+    @property
+    def priority(self):
+        return self.node.priority
+
+    @property
+    def tenant(self):
+        if type(self) is TracedTicket:
+            return (<TracedTicket>self).held
+        return None if self.node.tenant is NULL else <object>self.node.tenant
 
     def __repr__(self):
         return f"<Ticket priority={self.priority} tenant={self.tenant!r}>"
@@ -78,106 +104,73 @@ cdef class Ticket:
 
 @cython.final
 @cython.internal
-cdef class Lane:
-    """What one tenant has waiting in one level. In the level's ring while there is something."""
+cdef class TracedTicket(Ticket):
+    """For a tenant that might refer to its ticket: the garbage collector looks at these."""
 
-    cdef object tenant
-    cdef Ticket first, last
-    cdef Lane following, preceding
-
-    cdef inline void append(self, Ticket ticket) noexcept:
-        ticket.lane = self
-        ticket.ahead = self.last
-        if self.last is None:
-            self.first = ticket
-        else:
-            self.last.behind = ticket
-        self.last = ticket
-
-    cdef inline void remove(self, Ticket ticket) noexcept:
-        if ticket.ahead is None:
-            self.first = ticket.behind
-        else:
-            ticket.ahead.behind = ticket.behind
-        if ticket.behind is None:
-            self.last = ticket.ahead
-        else:
-            ticket.behind.ahead = ticket.ahead
-        ticket.ahead = ticket.behind = None
-        ticket.lane = None
+    cdef object held
 
 
 @cython.final
 @cython.internal
-cdef class Level:
-    """The tenants of one level in a ring, `turn` next; `lanes` finds them. All tickets by age, if asked for."""
+@cython.freelist(64)
+@cython.no_gc
+cdef class LaneOwner:
+    """A lane as an object, for the dict of its level. The queue shows its tenant to the garbage collector."""
 
-    cdef dict lanes
-    cdef Lane nobody  # of items without a tenant; the only lane that stays when it is empty
-    cdef Lane turn
-    cdef Ticket oldest, youngest
+    cdef Lane lane
+    cdef object tenant
 
-    def __cinit__(self):
-        self.lanes = {}
-        self.nobody = Lane.__new__(Lane)
 
-    cdef inline Lane lane_of(self, object tenant):
-        """Raises what hashing and comparing tenants raise."""
-        cdef Lane lane
-        if tenant is None:
-            return self.nobody
-        found = self.lanes.get(tenant)
-        if found is None:
-            lane = Lane.__new__(Lane)
-            lane.tenant = tenant
-            self.lanes[tenant] = lane
-            return lane
-        return <Lane>found
+# Tickets that have ended, to be used again. Cython's own free list would clear every field once more.
+cdef PyObject* _free[FREE_TICKETS]
+cdef Py_ssize_t _frees = 0
 
-    cdef inline void join_ring(self, Lane lane) noexcept:
-        """Its turn comes last."""
-        if self.turn is None:
-            self.turn = lane.following = lane.preceding = lane
-            return
-        lane.following = self.turn
-        lane.preceding = self.turn.preceding
-        lane.preceding.following = lane
-        self.turn.preceding = lane
 
-    cdef inline int leave_ring(self, Lane lane) except -1:
-        if lane.following is lane:
-            self.turn = None
-        else:
-            lane.following.preceding = lane.preceding
-            lane.preceding.following = lane.following
-            if self.turn is lane:
-                self.turn = lane.following
-        lane.following = lane.preceding = None
-        if lane is not self.nobody:
-            del self.lanes[lane.tenant]
-        return 0
+cdef inline Ticket _new_ticket(object tenant):
+    """One that waits nowhere. Of its node, only `tenant` and `queue` are set."""
+    global _frees
+    if not _frees or not (tenant is None or type(tenant) is str):
+        return _rare_ticket(tenant)
+    _frees -= 1
+    Py_SET_REFCNT(_free[_frees], 1)
+    ticket = <Ticket>xiaoer_own(_free[_frees])
+    ticket.node.tenant = NULL
+    if tenant is not None:
+        Py_INCREF(tenant)
+        ticket.node.tenant = <PyObject*>tenant
+    return ticket
 
-    cdef inline void append_age(self, Ticket ticket) noexcept:
-        ticket.older = self.youngest
-        if self.youngest is None:
-            self.oldest = ticket
-        else:
-            self.youngest.younger = ticket
-        self.youngest = ticket
 
-    cdef inline void remove_age(self, Ticket ticket) noexcept:
-        if ticket.older is None:
-            self.oldest = ticket.younger
-        else:
-            ticket.older.younger = ticket.younger
-        if ticket.younger is None:
-            self.youngest = ticket.older
-        else:
-            ticket.younger.older = ticket.older
-        ticket.older = ticket.younger = None
+cdef Ticket _rare_ticket(object tenant):
+    if PyObject_IS_GC(tenant):
+        traced = <TracedTicket>TracedTicket.__new__(TracedTicket)
+        traced.held = tenant
+        return traced
+    ticket = <Ticket>Ticket.__new__(Ticket)
+    if tenant is not None:
+        Py_INCREF(tenant)
+        ticket.node.tenant = <PyObject*>tenant
+    return ticket
+
+
+cdef void _end_ticket(PyObject* ticket) noexcept:
+    """In place of Cython's `tp_dealloc`; not called for traced tickets."""
+    global _frees
+    cdef Node* node = &(<Ticket>ticket).node
+    if node.tenant is not NULL:
+        Py_DECREF(<object>node.tenant)
+    if _frees < FREE_TICKETS:
+        _free[_frees] = ticket
+        _frees += 1
+    else:
+        _dealloc_ticket(ticket)
+
+
+cdef destructor _dealloc_ticket = xiaoer_swap_dealloc(Ticket, _end_ticket)
 
 
 @cython.final
+@cython.no_gc_clear  # `_clear` does it
 cdef class PriorityQueue:
     """A queue with levels of urgency, fair between tenants, for the tasks of one event loop.
 
@@ -202,12 +195,12 @@ cdef class PriorityQueue:
     cdef readonly Py_ssize_t maxsize
     cdef readonly object ageing
     cdef double _ageing  # infinite: none
+    cdef double _due  # nothing has to be promoted before; infinite: nothing at all
     cdef object _clock  # None: the system's
     cdef uint64_t _number
     cdef uint64_t _filled  # bit n: level n has something
     cdef Py_ssize_t _size
-    cdef list _levels
-    cdef Counters* _counters  # one for each priority
+    cdef Level* _levels
     cdef object _getters, _putters  # OrderedDict[Future, None]: those who wait, first come first
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -221,8 +214,11 @@ cdef class PriorityQueue:
         self._ageing = INFINITY if ageing is None else ageing
         if not self._ageing > 0:
             raise ValueError(f"ageing must be more than 0 seconds, not {ageing}")
-        self._counters = <Counters*>calloc(levels, sizeof(Counters))
-        if self._counters is NULL:
+        self._due = INFINITY
+        self._getters = OrderedDict()
+        self._putters = OrderedDict()
+        self._levels = <Level*>calloc(levels, sizeof(Level))
+        if self._levels is NULL:
             raise MemoryError
         self.levels = levels
         self.maxsize = maxsize
@@ -230,23 +226,22 @@ cdef class PriorityQueue:
         self._clock = clock
         _queues += 1
         self._number = _queues
-        self._levels = [Level.__new__(Level) for _ in range(levels)]
-        self._getters = OrderedDict()
-        self._putters = OrderedDict()
 
     def __dealloc__(self):
-        free(self._counters)
-
-    def __del__(self):
-        # The lists' references go both ways; without this, items would wait for the garbage collector.
-        cdef Level level
-        cdef Ticket ticket
-        while self._filled:
-            level = <Level>self._levels[xiaoer_lowest_bit(self._filled)]
-            ticket = level.turn.first
-            self._step_out(ticket)
-            ticket.queue = 0
-            ticket.item = None
+        cdef Py_ssize_t number
+        cdef Level* level
+        cdef Lane* lane
+        if self._levels is NULL:
+            return
+        self._drop_all()
+        for number in range(self.levels):
+            level = &self._levels[number]
+            while level.idle is not NULL:
+                lane = level.idle
+                leave(&level.idle, lane)
+                Py_DECREF(<object>lane.owner)
+            Py_XDECREF(level.lanes)
+        free(self._levels)
 
     def put_nowait(self, item, Py_ssize_t priority=1, tenant=None):
         """Puts `item` in and returns its ticket.
@@ -259,29 +254,33 @@ cdef class PriorityQueue:
         """
         cdef Py_ssize_t level = self._level_of(priority)
         if not self._has_room():
-            raise QueueFull(f"{self._size} items wait already")
-        cdef Ticket ticket = Ticket.__new__(Ticket)
-        ticket.priority = level
-        ticket.tenant = tenant
-        ticket.item = item
-        ticket.born = self._now()
-        self._stand(ticket, level, ticket.born)
-        ticket.queue = self._number
+            self._full()
+        cdef double now = self._now()
+        cdef Ticket ticket = _new_ticket(tenant)
+        # Last, because what it finds lasts only as long as no other code runs.
+        cdef Lane* lane = self._lane_of(&self._levels[level], tenant)
+        cdef Node* node = &ticket.node
+        Py_INCREF(ticket)
+        Py_INCREF(item)
+        node.item = <PyObject*>item
+        node.queue = self._number
+        node.priority = level
+        node.born = now
+        self._stand(node, lane, level, now)
         self._size += 1
-        self._counters[level].depth += 1
-        if self._getters:
+        self._levels[level].depth += 1
+        if PyDict_GET_SIZE(self._getters):
             _wake(self._getters)
         return ticket
 
+    @cython.always_allow_keywords(False)  # a bare METH_NOARGS
     def get_nowait(self):
         """Takes the most urgent item.
 
         Raises:
             QueueEmpty: Nothing waits.
         """
-        if not self._size:
-            raise QueueEmpty("nothing waits")
-        return self._take()
+        return self._take(self._prepare())
 
     async def put(self, item, Py_ssize_t priority=1, tenant=None):
         """Like `put_nowait`, but waits for room where `maxsize` items wait."""
@@ -295,7 +294,7 @@ cdef class PriorityQueue:
         """Like `get_nowait`, but waits for an item."""
         if not self._size:
             await _wait(self, self._getters)
-        return self._take()
+        return self._take(self._prepare())
 
     async def get_many(self, Py_ssize_t n):
         """Waits for at least one item and takes up to `n`, with one wake-up for all of them.
@@ -307,40 +306,34 @@ cdef class PriorityQueue:
             raise ValueError(f"n must be 1 or more, not {n}")
         if not self._size:
             await _wait(self, self._getters)
-        cdef list items = []
-        while self._size and len(items) < n:
-            items.append(self._take())
-        return items
+        cdef double now = self._prepare()
+        return [self._take(now) for _ in range(min(n, self._size))]
 
     def cancel(self, Ticket ticket not None):
         """Takes the ticket's item out, in O(1), and lets go of it. False where it has left already."""
-        if ticket.queue != self._number:
+        if ticket.node.queue != self._number:
             return False
-        self._counters[ticket.priority].cancelled += 1
-        self._leave(ticket)
+        self._levels[ticket.node.priority].cancelled += 1
+        item = self._leave(&ticket.node)
+        if PyDict_GET_SIZE(self._putters):
+            _wake(self._putters)
         return True
 
     def qsize(self, priority=None):
         """How many items wait, in all or of those put with `priority`."""
         if priority is None:
             return self._size
-        return self._counters[self._level_of(priority)].depth
+        return self._levels[self._level_of(priority)].depth
 
     def stats(self):
         """Counters since the queue was made, one for each priority, by the priority an item was put with."""
-        cdef Py_ssize_t i
+        cdef Py_ssize_t number
+        cdef Level* level
         cdef list rows = []
-        for i in range(self.levels):
-            counters = self._counters[i]
+        for number in range(self.levels):
+            level = &self._levels[number]
             rows.append(
-                LevelStats(
-                    counters.depth,
-                    counters.taken,
-                    counters.cancelled,
-                    counters.promoted,
-                    counters.waited,
-                    counters.longest,
-                )
+                LevelStats(level.depth, level.taken, level.cancelled, level.promoted, level.waited, level.longest)
             )
         return rows
 
@@ -350,85 +343,241 @@ cdef class PriorityQueue:
     cdef inline Py_ssize_t _level_of(self, Py_ssize_t priority) except -1:
         if 0 <= priority < self.levels:
             return priority
+        return self._odd_level(priority)
+
+    # What seldom runs is in functions of its own, so that the compiler puts the rest in line.
+
+    cdef Py_ssize_t _odd_level(self, Py_ssize_t priority) except -1:
         if priority == self.levels == 1:
             return 0
         raise ValueError(f"priority must be 0 to {self.levels - 1}, not {priority}")
 
+    cdef int _full(self) except -1:
+        raise QueueFull(f"{self._size} items wait already")
+
+    cdef int _empty(self) except -1:
+        raise QueueEmpty("nothing waits")
+
     cdef inline double _now(self) except? -1.0:
-        return xiaoer_seconds() if self._clock is None else self._clock()
+        return xiaoer_seconds() if self._clock is None else self._ask_clock()
 
-    cdef inline int _stand(self, Ticket ticket, Py_ssize_t number, double now) except -1:
-        """Puts a ticket at the end of its tenant's lane in a level."""
-        cdef Level level = <Level>self._levels[number]
-        cdef Lane lane = level.lane_of(ticket.tenant)
-        if lane.first is None:
-            level.join_ring(lane)
+    cdef double _ask_clock(self) except? -1.0:
+        return self._clock()
+
+    cdef inline Lane* _lane_of(self, Level* level, object tenant) except NULL:
+        """The tenant's lane, made where there is none; in the ring or ready to join it."""
+        if tenant is None:
+            return &level.nobody
+        if level.recent is not NULL and level.recent.tenant is <PyObject*>tenant:
+            return level.recent
+        return self._look_up(level, tenant)
+
+    cdef Lane* _look_up(self, Level* level, object tenant) except NULL:
+        """Raises what hashing and comparing tenants raise."""
+        cdef PyObject* found
+        cdef LaneOwner owner
+        if level.lanes is NULL:
+            lanes = {}
+            Py_INCREF(lanes)
+            level.lanes = <PyObject*>lanes
+        found = PyDict_GetItemWithError(<object>level.lanes, tenant)
+        if found is NULL:
+            owner = LaneOwner.__new__(LaneOwner)
+            owner.tenant = tenant
+            owner.lane.tenant = <PyObject*>tenant
+            owner.lane.owner = <PyObject*>owner
+            # One step: comparing may have put an equal tenant in since the search.
+            found = PyDict_SetDefault(<object>level.lanes, tenant, owner)
+        level.recent = &(<LaneOwner>found).lane
+        return level.recent
+
+    cdef inline void _stand(self, Node* node, Lane* lane, Py_ssize_t number, double now) noexcept:
+        """Puts a node at the end of a lane of a level."""
+        cdef Level* level = &self._levels[number]
+        if lane.first is NULL:
+            if lane.following is not NULL:
+                leave(&level.idle, lane)
+                level.idlers -= 1
+            elif lane.owner is not NULL:
+                Py_INCREF(<object>lane.owner)
+            join(&level.turn, lane)
             self._filled |= <uint64_t>1 << number
-        lane.append(ticket)
-        if self.ageing is not None:
-            level.append_age(ticket)
-        ticket.level = number
-        ticket.since = now
-        return 0
+        append(lane, node)
+        node.level = number
+        node.since = now
+        if self._ageing != INFINITY:
+            append_age(level, node)
+            if number:
+                self._due = min(self._due, self._due_time(now))
 
-    cdef inline object _step_out(self, Ticket ticket):
-        """Takes a ticket out of its level; a tenant with nothing left there loses its turn."""
-        cdef Level level = <Level>self._levels[ticket.level]
-        cdef Lane lane = ticket.lane
-        lane.remove(ticket)
-        if lane.first is None:
-            level.leave_ring(lane)
-            if level.turn is None:
-                self._filled &= ~(<uint64_t>1 << ticket.level)
-        if self.ageing is not None:
-            level.remove_age(ticket)
-        return None
+    cdef inline double _due_time(self, double since) noexcept:
+        """Not after the time at which `_promote` would move something, however that is rounded."""
+        return since + 0.999 * self._ageing
 
-    cdef inline object _leave(self, Ticket ticket):
-        ticket.queue = 0
+    cdef inline Lane* _unlink(self, Node* node) noexcept:
+        """Takes a node out of its level; gives its lane, if that has to retire now."""
+        cdef Level* level = &self._levels[node.level]
+        cdef Lane* lane = node.lane
+        if self._ageing != INFINITY:
+            remove_age(level, node)
+        remove(lane, node)
+        if lane.first is not NULL:
+            return NULL
+        leave(&level.turn, lane)
+        if level.turn is NULL:
+            self._filled &= ~(<uint64_t>1 << node.level)
+        return NULL if lane.owner is NULL else lane
+
+    cdef void _retire(self, Level* level, Lane* lane) noexcept:
+        """For the lane of a tenant that has nothing left, just out of the ring, with the ring's reference to it.
+
+        Most tenants come back, so the lanes of a handful are kept; but only of those that are plain strings,
+        which hold nothing else alive. The others are forgotten at once.
+        """
+        if type(<object>lane.tenant) is str:
+            join(&level.idle, lane)
+            if level.idlers < IDLE_LANES:
+                level.idlers += 1
+                return
+            lane = level.idle
+            leave(&level.idle, lane)
+        if level.recent is lane:
+            level.recent = NULL
+        owner = <LaneOwner>lane.owner
+        Py_DECREF(owner)
+        _forget(<dict>level.lanes, owner)
+
+    cdef inline object _leave(self, Node* node):
+        """Takes a node out of the queue and gives its item."""
+        cdef Lane* empty = self._unlink(node)
+        item = xiaoer_own(node.item)
+        ticket = xiaoer_own(ticket_of(node))  # may end with this function, and the node with it
+        node.queue = 0
+        node.item = NULL
         self._size -= 1
-        self._counters[ticket.priority].depth -= 1
-        if self._putters:
-            _wake(self._putters)
-        self._step_out(ticket)
-        item = ticket.item
-        ticket.item = None
+        self._levels[node.priority].depth -= 1
+        if empty is not NULL:
+            self._retire(&self._levels[node.level], empty)
         return item
 
-    cdef object _take(self):
-        """The next item; there is one."""
-        cdef double now = self._now()
-        cdef double waited
-        cdef Level level
-        cdef Ticket ticket
-        cdef Counters* counters
-        if self.ageing is not None:
+    cdef inline double _prepare(self) except? -1.0:
+        """Does all of taking items that can fail; after it there is one. Gives the time."""
+        cdef double now
+        if not self._size:
+            self._empty()
+        now = self._now()
+        if now >= self._due:
             self._promote(now)
-        level = <Level>self._levels[xiaoer_lowest_bit(self._filled)]
-        ticket = level.turn.first
+        if not self._filled:  # by what the clock or the tenants have done
+            self._empty()
+        return now
+
+    cdef inline object _take(self, double now):
+        """The next item; there is one."""
+        cdef Level* level = &self._levels[xiaoer_lowest_bit(self._filled)]
+        cdef Node* node = level.turn.first
         level.turn = level.turn.following
-        counters = &self._counters[ticket.priority]
-        waited = now - ticket.born
-        counters.taken += 1
-        counters.waited += waited
-        counters.longest = max(waited, counters.longest)
-        return self._leave(ticket)
+        level = &self._levels[node.priority]
+        cdef double waited = now - node.born
+        level.taken += 1
+        level.waited += waited
+        if waited > level.longest:
+            level.longest = waited
+        item = self._leave(node)
+        if PyDict_GET_SIZE(self._putters):
+            _wake(self._putters)
+        return item
 
     cdef int _promote(self, double now) except -1:
         """Moves what has stood in a level for `ageing` seconds one level up, from the urgent end on."""
         cdef Py_ssize_t number
-        cdef Level level
-        cdef Ticket ticket
+        cdef Level* level
+        cdef Level* upper
+        cdef Lane* lane
+        cdef Lane* empty
+        cdef Node* node
         for number in range(1, self.levels):
-            level = <Level>self._levels[number]
-            while level.oldest is not None:
-                ticket = level.oldest
-                if now - ticket.since < self._ageing:
-                    break
-                self._step_out(ticket)
-                self._stand(ticket, number - 1, now)
-                self._counters[ticket.priority].promoted += 1
+            level = &self._levels[number]
+            upper = &self._levels[number - 1]
+            while level.oldest is not NULL and now - level.oldest.since >= self._ageing:
+                node = level.oldest
+                lane = &upper.nobody
+                if node.lane.owner is not NULL:
+                    tenant = <object>node.lane.tenant
+                    lane = self._lane_of(upper, tenant)
+                    if level.oldest is not node or node.lane.tenant is not <PyObject*>tenant:
+                        # Comparing tenants ran code that used this queue.
+                        self._drop_unused(upper, lane)
+                        continue
+                empty = self._unlink(node)
+                self._stand(node, lane, number - 1, now)
+                self._levels[node.priority].promoted += 1
+                if empty is not NULL:
+                    self._retire(level, empty)
+        self._due = INFINITY
+        for number in range(1, self.levels):
+            if self._levels[number].oldest is not NULL:
+                self._due = min(self._due, self._due_time(self._levels[number].oldest.since))
         return 0
+
+    cdef void _drop_unused(self, Level* level, Lane* lane) noexcept:
+        if lane.following is NULL:
+            Py_INCREF(<object>lane.owner)
+            self._retire(level, lane)
+
+    cdef void _drop_all(self) noexcept:
+        cdef Level* level
+        while self._filled:
+            level = &self._levels[xiaoer_lowest_bit(self._filled)]
+            self._leave(level.turn.first)
+
+
+cdef void _forget(dict lanes, LaneOwner owner) noexcept:
+    """Errors of hashing are printed: whoever takes an item must get it."""
+    if PyDict_GetItemWithError(lanes, owner.tenant) is <PyObject*>owner:
+        del lanes[owner.tenant]
+
+
+cdef traverseproc _traverse_fields = xiaoer_traverse_of(PriorityQueue)
+
+
+cdef int _traverse(PyObject* self, visitproc visit, void* arg) noexcept:
+    """Shows the garbage collector what the queue holds by plain pointers."""
+    cdef Level* level
+    cdef Lane* lane
+    cdef Node* node
+    cdef Py_ssize_t number
+    cdef int stop = _traverse_fields(self, visit, arg)
+    if stop or (<PriorityQueue>self)._levels is NULL:
+        return stop
+    for number in range((<PriorityQueue>self).levels):
+        level = &(<PriorityQueue>self)._levels[number]
+        if level.lanes is not NULL:
+            stop = visit(level.lanes, arg)
+            if stop:
+                return stop
+        lane = level.turn
+        while lane is not NULL:
+            stop = 0 if lane.owner is NULL else visit(lane.tenant, arg)
+            node = lane.first
+            while node is not NULL and not stop:
+                stop = visit(ticket_of(node), arg) or visit(node.item, arg)
+                node = node.behind
+            if stop:
+                return stop
+            lane = NULL if lane.following is level.turn else lane.following
+    return 0
+
+
+cdef int _clear(PyObject* self) noexcept:
+    queue = <PriorityQueue>self
+    queue._clock = None
+    if queue._levels is not NULL:
+        queue._drop_all()
+    return 0
+
+
+xiaoer_set_gc(PriorityQueue, _traverse, _clear)
 
 
 async def _wait(PriorityQueue queue, waiters):
@@ -450,10 +599,12 @@ async def _wait(PriorityQueue queue, waiters):
         woken = True
 
 
-cdef int _wake(waiters) except -1:
+cdef void _wake(waiters) noexcept:
     while waiters:
         waiter, _ = waiters.popitem(last=False)
         if not waiter.done():
-            waiter.set_result(None)
+            try:
+                waiter.set_result(None)
+            except RuntimeError:  # its loop is closed, and nobody waits there any more
+                continue
             break
-    return 0

@@ -5,22 +5,31 @@
 import msgspec
 
 cimport cython
+from cpython.bytearray cimport PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memchr, memcmp, memcpy, strlen
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeUTF8, PyUnicode_New
+from libc.stdint cimport uint32_t
+from libc.string cimport memchr, memcmp, memcpy
 
 from xiaoer.errors import EventTooLarge
 from xiaoer.pure.sse import chat_delta as _chat_delta_by_msgspec
 
 cdef object _string_by_msgspec = msgspec.json.Decoder(str).decode
 
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    enum: PyUnicode_4BYTE_KIND
+    str PyUnicode_FromKindAndData(int kind, const void* units, Py_ssize_t length)
+
 cdef enum:
     RETRY_DIGITS = 18  # what fits into 64 bits
-    MAX_DEPTH = 32  # of JSON; deeper is unusual
 
 
 @cython.final
 @cython.freelist(256)
+@cython.no_gc  # nothing in it can refer back to it
 cdef class SSEEvent:
     """One event of a stream.
 
@@ -40,6 +49,10 @@ cdef class SSEEvent:
         self.data = data
         self.event = event
         self.id = id
+        if retry is not None and type(retry) is not int:
+            if not isinstance(retry, int):
+                raise TypeError(f"retry must be int or None, not {type(retry).__name__}")
+            retry = int.__int__(retry)  # an int of somebody's own may hold anything
         self.retry = retry
 
     def __repr__(self):
@@ -55,6 +68,44 @@ cdef class SSEEvent:
 
     def __reduce__(self):
         return SSEEvent, _fields(self)
+
+
+cdef extern from *:
+    """
+    #include <structmember.h>
+    /* The interpreter reads members of this kind without a call; Cython makes functions of its `readonly`. */
+    static PyMemberDef xiaoer_members[] = {
+        {"data", T_OBJECT_EX, 0, READONLY, NULL},
+        {"event", T_OBJECT_EX, 0, READONLY, NULL},
+        {"id", T_OBJECT_EX, 0, READONLY, NULL},
+        {"retry", T_OBJECT_EX, 0, READONLY, NULL},
+    };
+    static int xiaoer_make_member(PyObject *type, int number, Py_ssize_t offset) {
+        PyTypeObject *of = (PyTypeObject *)type;
+        PyMemberDef *member = &xiaoer_members[number];
+        member->offset = offset;
+        PyObject *descriptor = PyDescr_NewMember(of, member);
+        if (!descriptor) return -1;
+        int failed = PyDict_SetItemString(of->tp_dict, member->name, descriptor);
+        Py_DECREF(descriptor);
+        PyType_Modified(of);
+        return failed;
+    }
+    """
+    int xiaoer_make_member(object type, int number, Py_ssize_t offset) except -1
+
+
+cdef int _make_members() except -1:
+    """The fields follow the object's head one after the other, in the order in which they are declared."""
+    cdef int number
+    if SSEEvent.__basicsize__ != sizeof(PyObject) + 4 * sizeof(PyObject*):
+        raise SystemError("SSEEvent is not laid out as expected")
+    for number in range(4):
+        xiaoer_make_member(SSEEvent, number, sizeof(PyObject) + number * sizeof(PyObject*))
+    return 0
+
+
+_make_members()
 
 
 cdef tuple _fields(SSEEvent event):
@@ -87,6 +138,7 @@ cdef class SSEDecoder:
     cdef bint _started  # past the BOM
     cdef bytes _bom  # what may become one
     cdef bint _broken
+    cdef bint _in_block  # a line of the block that counts has been read
     cdef bint _after_cr  # a LF that comes next belongs to the line already ended
     cdef bytearray _partial  # the line being read, as far as earlier chunks had it
     cdef bytes _data  # of the block: its first data line, or None
@@ -112,10 +164,10 @@ cdef class SSEDecoder:
             EventTooLarge: An event is over the limit; its `events` are those completed before. The decoder
                 takes nothing more: every later feed raises it again.
         """
-        cdef list events = []
+        cdef list events
         cdef bytes data = chunk if type(chunk) is bytes else bytes(memoryview(chunk))
         if self._broken:
-            raise self._too_large(events)
+            raise self._too_large([])
         if not self._started:
             data = self._past_bom(data)
         cdef const char* text = PyBytes_AS_STRING(data)
@@ -124,6 +176,25 @@ cdef class SSEDecoder:
         if self._after_cr and size:
             self._after_cr = False
             start = text[0] == c"\n"
+        # First what nearly every chunk is: whole events of one data line each.
+        events = None
+        if start < size and not self._in_block and not PyByteArray_GET_SIZE(self._partial):
+            cr = _find(text, start, size, c"\r")
+            while True:
+                end = _short_event(text, start, size, cr)
+                if end < 0 or end - start > self.max_event_bytes:
+                    break
+                self.last_event_id = self._id
+                event = _event(text + start + 5, end - start - 5, self._id)
+                start = end + 2
+                if events is not None:
+                    events.append(event)
+                else:
+                    events = [event]
+                if start == size:
+                    return events
+        if events is None:
+            events = []
         while True:
             # Each kind of line end is searched once past the last one found, so that a chunk is read twice at most.
             if lf < start:
@@ -174,8 +245,10 @@ cdef class SSEDecoder:
         if value < size and line[value] == c" ":
             value += 1
         if colon == 4 and memcmp(line, b"data", 4) == 0:
+            self._in_block = True
             self._add_data(line + value, size - value)
         elif colon == 5 and memcmp(line, b"event", 5) == 0:
+            self._in_block = True
             self._event = PyUnicode_DecodeUTF8(line + value, size - value, b"replace")
         elif colon == 2 and memcmp(line, b"id", 2) == 0:
             if memchr(line + value, 0, size - value) is NULL:
@@ -205,6 +278,7 @@ cdef class SSEDecoder:
                 return 0
             milliseconds = milliseconds * 10 + (value[i] - c"0")
         self.retry = self._retry = milliseconds
+        self._in_block = True
         return 0
 
     cdef int _dispatch(self, list events) except -1:
@@ -221,6 +295,7 @@ cdef class SSEDecoder:
         return 0
 
     cdef void _start_block(self) noexcept:
+        self._in_block = False
         self._data = None
         self._lines = None
         self._event = ""
@@ -239,6 +314,26 @@ cdef class SSEDecoder:
         return EventTooLarge(f"an event of the stream is over {self.max_event_bytes} bytes", events)
 
 
+cdef inline Py_ssize_t _short_event(const char* text, Py_ssize_t start, Py_ssize_t size, Py_ssize_t cr) noexcept nogil:
+    """End of the line that starts here, if it is an event with the empty line after it, and ends with LF; or -1."""
+    cdef Py_ssize_t end
+    if size - start < 7 or memcmp(text + start, b"data:", 5) != 0:
+        return -1
+    end = _find(text, start + 5, size, c"\n")
+    return end if end + 1 < size and text[end + 1] == c"\n" and end < cr else -1
+
+
+cdef inline SSEEvent _event(const char* value, Py_ssize_t size, str id):
+    cdef SSEEvent event = SSEEvent.__new__(SSEEvent)
+    if size and value[0] == c" ":
+        value += 1
+        size -= 1
+    event.data = PyBytes_FromStringAndSize(value, size)
+    event.event = "message"
+    event.id = id
+    return event
+
+
 cdef inline Py_ssize_t _find(const char* text, Py_ssize_t start, Py_ssize_t size, char wanted) noexcept nogil:
     """Where `wanted` first stands from `start` on; `size` where it doesn't."""
     cdef const char* found = <const char*>memchr(text + start, wanted, size - start)
@@ -254,15 +349,47 @@ def encode_sse(data, event=None, id=None):
         ValueError: `event` or `id` has a line end, or `id` a NUL (a reader would ignore it); as
             UnicodeEncodeError: a text has lone surrogates.
     """
-    cdef bytes head = _field("event", event, "\r\n") + _field("id", id, "\r\n\0")
-    cdef bytes body
-    if isinstance(data, str):
-        body = (<str>data).encode("utf-8")
-    elif isinstance(data, bytes):
-        body = data
-    else:
+    cdef Frame frame
+    cdef bytes head, body
+    frame.head_size = 0
+    if not (_is_simple(event, &frame.event, &frame.event_size) and _is_simple(id, &frame.id, &frame.id_size)):
+        head = _field("event", event, "\r\n") + _field("id", id, "\r\n\0")
+        frame.head = PyBytes_AS_STRING(head)
+        frame.head_size = PyBytes_GET_SIZE(head)
+        frame.event = frame.id = NULL
+    if isinstance(data, bytes):
+        return _encode(&frame, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+    if not isinstance(data, str):
         raise TypeError(f"data must be bytes or str, not {type(data).__name__}")
-    return _encode(head, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+    if PyUnicode_IS_ASCII(data):
+        return _encode(&frame, <const char*>PyUnicode_1BYTE_DATA(data), PyUnicode_GET_LENGTH(data))
+    body = (<str>data).encode("utf-8")
+    return _encode(&frame, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+
+
+cdef struct Frame:  # what comes before the data: whole, or as values of fields; NULL: no such field
+    const char* head
+    Py_ssize_t head_size
+    const char* event
+    Py_ssize_t event_size
+    const char* id
+    Py_ssize_t id_size
+
+
+cdef inline bint _is_simple(value, const char** text, Py_ssize_t* size):
+    """None, or a string that goes on the wire as it lies in memory."""
+    cdef Py_ssize_t i
+    text[0] = NULL
+    if value is None:
+        return True
+    if type(value) is not str or not PyUnicode_IS_ASCII(value):
+        return False
+    text[0] = <const char*>PyUnicode_1BYTE_DATA(value)
+    size[0] = PyUnicode_GET_LENGTH(value)
+    for i in range(size[0]):
+        if text[0][i] in (c"\n", c"\r", c"\0"):
+            return False
+    return True
 
 
 cdef bytes _field(str name, value, str forbidden):
@@ -276,27 +403,49 @@ cdef bytes _field(str name, value, str forbidden):
     return f"{name}: {value}\n".encode("utf-8")
 
 
-cdef bytes _encode(bytes head, const char* body, Py_ssize_t size):
+cdef inline char* _put(char* to, const char* text, Py_ssize_t size) noexcept nogil:
+    memcpy(to, text, size)
+    return to + size
+
+
+cdef inline char* _put_data(char* to, const char* line, Py_ssize_t size) noexcept nogil:
+    to = _put(_put(to, b"data: ", 6), line, size)
+    to[0] = c"\n"
+    return to + 1
+
+
+cdef bytes _encode(const Frame* frame, const char* body, Py_ssize_t size):
     # Every line has 7 bytes of its own on the wire ("data: " and LF), and the event one LF more; a line end of
     # the body is one or two bytes and is not copied.
-    cdef Py_ssize_t start = 0, end = 0, total = PyBytes_GET_SIZE(head) + 1
+    cdef Py_ssize_t start = 0, end, total = frame.head_size + 1
+    cdef bint one_line = _line_end(body, 0, size) == size
+    if frame.event is not NULL:
+        total += frame.event_size + 8
+    if frame.id is not NULL:
+        total += frame.id_size + 5
+    if one_line:
+        total += size + 7
+        start = size + 1
     while start <= size:
         end = _line_end(body, start, size)
         total += end - start + 7
         start = _after_line_end(body, end, size)
     cdef bytes result = PyBytes_FromStringAndSize(NULL, total)
     cdef char* to = PyBytes_AS_STRING(result)
-    memcpy(to, PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head))
-    to += PyBytes_GET_SIZE(head)
-    start = 0
-    while start <= size:
-        end = _line_end(body, start, size)
-        memcpy(to, b"data: ", 6)
-        memcpy(to + 6, body + start, end - start)
-        to += 6 + end - start
-        to[0] = c"\n"
-        to += 1
-        start = _after_line_end(body, end, size)
+    if frame.head_size:
+        to = _put(to, frame.head, frame.head_size)
+    if frame.event is not NULL:
+        to = _put(_put(_put(to, b"event: ", 7), frame.event, frame.event_size), b"\n", 1)
+    if frame.id is not NULL:
+        to = _put(_put(_put(to, b"id: ", 4), frame.id, frame.id_size), b"\n", 1)
+    if one_line:
+        to = _put_data(to, body, size)
+    else:
+        start = 0
+        while start <= size:
+            end = _line_end(body, start, size)
+            to = _put_data(to, body + start, end - start)
+            start = _after_line_end(body, end, size)
     to[0] = c"\n"
     return result
 
@@ -313,22 +462,21 @@ cdef inline Py_ssize_t _after_line_end(const char* body, Py_ssize_t end, Py_ssiz
     return end + 1
 
 
-# chat_delta: a strict reader of the JSON that model servers send. It walks the whole chunk, so what it accepts is
-# valid JSON, and remembers where the content is. Whatever it doesn't know for sure (escapes outside the content,
-# long numbers, a wanted key twice, other types, deep nesting, errors) it leaves to msgspec, from the beginning.
+cdef extern from "json_text.h":
+    enum: XIAOER_TEXT
+    int xiaoer_text(const char* at, size_t size, uint32_t* units) noexcept nogil
 
-cdef extern from *:
-    """
-    static const char *const xiaoer_wanted[] = {"choices", "delta", "content"};
-    """
-    const char** xiaoer_wanted
+cdef extern from "delta.h":
+    ctypedef struct xiaoer_delta:
+        const char* content
+        size_t size
+        bint plain
+        bint escaped
+        bint foreign
+    bint xiaoer_find_delta(const char* text, size_t size, xiaoer_delta* delta) noexcept nogil
+    void xiaoer_choose() noexcept nogil
 
-cdef struct Reader:
-    const char* at
-    const char* end
-    const char* content  # the string without its quotes; NULL: none
-    Py_ssize_t size
-    bint escaped
+xiaoer_choose()
 
 
 def chat_delta(bytes data not None):
@@ -340,189 +488,36 @@ def chat_delta(bytes data not None):
     Raises:
         InvalidDelta: Not a JSON object in UTF-8, or something on the way has the wrong type.
     """
-    cdef Reader reader
-    reader.at = PyBytes_AS_STRING(data)
-    reader.end = reader.at + PyBytes_GET_SIZE(data)
-    reader.content = NULL
-    reader.escaped = False
-    if not (_object(&reader, 0) and _at_end(&reader)):
+    cdef xiaoer_delta delta
+    if not xiaoer_find_delta(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &delta):
         return _chat_delta_by_msgspec(data)
-    if reader.content is NULL:
-        return None
+    if delta.plain and not delta.foreign:
+        return _ascii(delta.content, delta.size)
+    cdef uint32_t units[XIAOER_TEXT]
+    cdef int length = -1
+    if delta.content is not NULL and not delta.foreign:
+        length = xiaoer_text(delta.content, delta.size, units)
+    if length < 0:
+        return _unusual_text(data, &delta)
+    return PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, units, length)
+
+
+cdef inline str _ascii(const char* text, Py_ssize_t size):
+    if size < 2:
+        return PyUnicode_DecodeUTF8(text, size, NULL)  # these are made once and for all
+    result = PyUnicode_New(size, 0x7F)
+    memcpy(PyUnicode_1BYTE_DATA(result), text, size)
+    return result
+
+
+cdef object _unusual_text(bytes data, xiaoer_delta* delta):
     try:
-        if reader.escaped:
-            return _string_by_msgspec(PyBytes_FromStringAndSize(reader.content - 1, reader.size + 2))
-        return PyUnicode_DecodeUTF8(reader.content, reader.size, NULL)
+        if delta.foreign:
+            PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL)
+        if delta.content is NULL:
+            return None
+        if delta.escaped:
+            return _string_by_msgspec(PyBytes_FromStringAndSize(delta.content - 1, delta.size + 2))
+        return PyUnicode_DecodeUTF8(delta.content, delta.size, NULL)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _chat_delta_by_msgspec(data)
-
-
-cdef bint _object(Reader* reader, int depth) noexcept nogil:
-    """Reads the object at `depth` 0 (chunk), 1 (choice) or 2 (delta), and what is wanted of it."""
-    cdef const char* wanted = xiaoer_wanted[depth]
-    cdef Py_ssize_t size = strlen(wanted)
-    cdef const char* key
-    cdef bint seen = False
-    if not _take(reader, c"{"):
-        return False
-    if _take(reader, c"}"):
-        return True
-    while True:
-        _skip_space(reader)
-        key = reader.at + 1
-        if not _plain_string(reader):
-            return False
-        if reader.at - key - 1 == size and memcmp(key, wanted, size) == 0:
-            if seen or not _take(reader, c":"):
-                return False
-            seen = True
-            if depth == 0 and not _choices(reader):
-                return False
-            if depth == 1 and not _object(reader, 2):
-                return False
-            if depth == 2 and not _content(reader):
-                return False
-        elif not (_take(reader, c":") and _skip(reader, depth + 2)):
-            return False
-        if not _take(reader, c","):
-            return _take(reader, c"}")
-
-
-cdef bint _choices(Reader* reader) noexcept nogil:
-    if not _take(reader, c"["):
-        return False
-    if _take(reader, c"]"):
-        return True
-    if not _object(reader, 1):
-        return False
-    while _take(reader, c","):
-        if not _skip(reader, 2):
-            return False
-    return _take(reader, c"]")
-
-
-cdef bint _content(Reader* reader) noexcept nogil:
-    cdef unsigned char c
-    _skip_space(reader)
-    if reader.at < reader.end and reader.at[0] == c"n":
-        return _literal(reader, b"null", 4)
-    if not _take(reader, c'"'):
-        return False
-    reader.content = reader.at
-    while reader.at < reader.end:
-        c = reader.at[0]
-        if c == c'"':
-            reader.size = reader.at - reader.content
-            reader.at += 1
-            return True
-        if c < 0x20:
-            return False
-        if c == c"\\":
-            reader.escaped = True
-            reader.at += 1
-        reader.at += 1
-    return False
-
-
-cdef bint _skip(Reader* reader, int depth) noexcept nogil:
-    """Reads any value."""
-    cdef char c
-    _skip_space(reader)
-    if reader.at >= reader.end or depth > MAX_DEPTH:
-        return False
-    c = reader.at[0]
-    if c == c'"':
-        return _plain_string(reader)
-    if c == c"n":
-        return _literal(reader, b"null", 4)
-    if c == c"t":
-        return _literal(reader, b"true", 4)
-    if c == c"f":
-        return _literal(reader, b"false", 5)
-    if c == c"{":
-        reader.at += 1
-        if _take(reader, c"}"):
-            return True
-        while True:
-            _skip_space(reader)
-            if not (_plain_string(reader) and _take(reader, c":") and _skip(reader, depth + 1)):
-                return False
-            if not _take(reader, c","):
-                return _take(reader, c"}")
-    if c == c"[":
-        reader.at += 1
-        if _take(reader, c"]"):
-            return True
-        while True:
-            if not _skip(reader, depth + 1):
-                return False
-            if not _take(reader, c","):
-                return _take(reader, c"]")
-    return _number(reader)
-
-
-cdef bint _plain_string(Reader* reader) noexcept nogil:
-    """Reads a string of ASCII without escapes."""
-    cdef signed char c
-    if reader.at >= reader.end or reader.at[0] != c'"':
-        return False
-    reader.at += 1
-    while reader.at < reader.end:
-        c = reader.at[0]
-        reader.at += 1
-        if c == c'"':
-            return True
-        if c < 0x20 or c == c"\\":  # as signed, bytes over 0x7f are negative
-            return False
-    return False
-
-
-cdef bint _number(Reader* reader) noexcept nogil:
-    """Reads a number without exponent and of no more digits than any reader takes."""
-    cdef const char* start
-    cdef Py_ssize_t digits
-    if reader.at < reader.end and reader.at[0] == c"-":
-        reader.at += 1
-    start = reader.at
-    _skip_digits(reader)
-    digits = reader.at - start
-    if digits == 0 or digits > 18 or (digits > 1 and start[0] == c"0"):
-        return False
-    if reader.at < reader.end and reader.at[0] == c".":
-        reader.at += 1
-        start = reader.at
-        _skip_digits(reader)
-        if reader.at == start or digits + (reader.at - start) > 18:
-            return False
-    return reader.at >= reader.end or (reader.at[0] | 0x20) != c"e"
-
-
-cdef inline void _skip_digits(Reader* reader) noexcept nogil:
-    while reader.at < reader.end and c"0" <= reader.at[0] <= c"9":
-        reader.at += 1
-
-
-cdef inline bint _literal(Reader* reader, const char* text, Py_ssize_t size) noexcept nogil:
-    if reader.end - reader.at < size or memcmp(reader.at, text, size) != 0:
-        return False
-    reader.at += size
-    return True
-
-
-cdef inline bint _take(Reader* reader, char c) noexcept nogil:
-    """Goes past `c`, and space before it, if it comes next."""
-    _skip_space(reader)
-    if reader.at >= reader.end or reader.at[0] != c:
-        return False
-    reader.at += 1
-    return True
-
-
-cdef inline bint _at_end(Reader* reader) noexcept nogil:
-    _skip_space(reader)
-    return reader.at == reader.end
-
-
-cdef inline void _skip_space(Reader* reader) noexcept nogil:
-    while reader.at < reader.end and reader.at[0] in (c" ", c"\n", c"\r", c"\t"):
-        reader.at += 1

@@ -1,6 +1,8 @@
 """The compiled SSE codec against its specification: random streams at random cuts, JSON whole and damaged."""
 
+import gc
 import json
+import sys
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -28,6 +30,7 @@ def read(library: ModuleType, chunks: list[bytes], limit: int) -> list[Any]:
     """Everything that can be seen of a decoder, feed by feed."""
     decoder = library.SSEDecoder(limit)
     seen: list[Any] = []
+    too_large: str | bool
     for chunk in chunks:
         try:
             events, too_large = decoder.feed(chunk), False
@@ -160,3 +163,112 @@ def test_deltas_agree_on_every_single_byte_damage(native_xiaoer: ModuleType, pur
         assert outcome(native_xiaoer.chat_delta, data) == outcome(pure_xiaoer.chat_delta, data), data
     for data in (USUAL[:at], USUAL[:at] + USUAL[at + 1 :]):
         assert outcome(native_xiaoer.chat_delta, data) == outcome(pure_xiaoer.chat_delta, data), data
+
+
+PLACE = USUAL.index("a好b".encode())
+BEFORE, AFTER = USUAL[:PLACE], USUAL[PLACE + len("a好b".encode()) :]
+
+
+@pytest.mark.parametrize("at", range(len(USUAL)))
+def test_deltas_agree_on_damage_after_a_chunk_like_it(
+    native_xiaoer: ModuleType, pure_xiaoer: ModuleType, at: int
+) -> None:
+    """The compiled reader compares a chunk with the one before it."""
+    for data in [USUAL[:at] + bytes([byte]) + USUAL[at + 1 :] for byte in b'"\\{}[],:nx0 \x00\n\xff\xe5'] + [
+        USUAL[:at],
+        USUAL[:at] + USUAL[at + 1 :],
+        USUAL[:at] + USUAL[at : at + 1] + USUAL[at:],
+    ]:
+        assert native_xiaoer.chat_delta(USUAL) == "a好b"
+        assert outcome(native_xiaoer.chat_delta, data) == outcome(pure_xiaoer.chat_delta, data), data
+
+
+bodies = st.one_of(
+    st.text(max_size=40)
+    .map(lambda text: json.dumps(text, ensure_ascii=len(text) % 2 == 0)[1:-1])
+    .map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    *[
+                        b'"',
+                        b"\\",
+                        b'\\"',
+                        b"\\\\",
+                        b"\\n",
+                        b"\\/",
+                        b"\\u",
+                        b"\\u00e9",
+                        b"\\ud83d",
+                        b"\\ude00",
+                        b"\\uD83D\\uDE00",
+                    ],
+                    *[b"\\u0000", b"\\x", b"\n", b"\0", b"\x7f", b"a" * 70, b"x" * 600],
+                    *[
+                        "é".encode(),
+                        "好".encode(),
+                        "😀".encode(),
+                        b"\xc0\x80",
+                        b"\xed\xa0\x80",
+                        b"\xf4\x90\x80\x80",
+                        b"\xe4\xb8",
+                    ],
+                    *[b'","content":"', b'"},{"', b'"}}]}', AFTER],
+                ]
+            ),
+            st.binary(max_size=3),
+        ),
+        max_size=8,
+    ).map(b"".join),
+)
+
+
+@given(contents=st.lists(st.tuples(bodies, st.booleans()), min_size=1, max_size=6))
+def test_deltas_agree_on_any_content_of_a_stream(
+    native_xiaoer: ModuleType, pure_xiaoer: ModuleType, contents: list[tuple[bytes, bool]]
+) -> None:
+    """Chunk after chunk of one stream, here and there one of another between them."""
+    for content, other in contents:
+        before = BEFORE.replace(b"c-1", b"c-2") if other else BEFORE
+        data = before + content + AFTER
+        assert outcome(native_xiaoer.chat_delta, data) == outcome(pure_xiaoer.chat_delta, data), data
+
+
+@pytest.mark.parametrize("length", [*range(140), 4000, 4095, 4096, 4097, 9000])
+def test_deltas_agree_at_every_length(native_xiaoer: ModuleType, pure_xiaoer: ModuleType, length: int) -> None:
+    for data in (
+        b'{"choices":[{"delta":{"content":"' + b"x" * length + b'"}}]}',
+        b'{"p":"' + b"x" * length + b'","choices":[{"delta":{"content":"y"}}]}',
+        b'{"choices":[{"delta":{"content":"y"}}],"p":"' + b"x" * length + b'\\""}',
+        b" " * length + b'{"choices":[{"delta":{"content":"y"}}]}',
+    ):
+        assert native_xiaoer.chat_delta(data) == pure_xiaoer.chat_delta(data)
+
+
+def test_failures_of_the_codec_keep_the_references_right(native_xiaoer: ModuleType) -> None:
+    def one_round() -> None:
+        for call, arguments in (
+            (native_xiaoer.chat_delta, (b'{"choices":[{"delta":{"content":"\\ud800"}}]}',)),
+            (native_xiaoer.chat_delta, (b'{"choices":[{"delta":{"content":5}}]}',)),
+            (native_xiaoer.chat_delta, ("x",)),
+            (native_xiaoer.encode_sse, (b"x", "\ud800")),
+            (native_xiaoer.encode_sse, (b"x", "a\n")),
+            (native_xiaoer.encode_sse, (5, "a", "b")),
+            (native_xiaoer.SSEDecoder(9).feed, (b"data: 0\n\n" + b"x" * 10,)),
+            (native_xiaoer.SSEDecoder().feed, ("x",)),
+            (native_xiaoer.SSEDecoder, (0,)),
+            (native_xiaoer.SSEEvent, (b"x", "a", "b", [])),
+        ):
+            with pytest.raises((TypeError, ValueError, native_xiaoer.EventTooLarge)):
+                call(*arguments)
+
+    for _ in range(50):
+        one_round()
+    gc.collect()
+    before = len(gc.get_objects()), sys.getallocatedblocks(), sys.getrefcount(None)
+    for _ in range(3_000):
+        one_round()
+    gc.collect()
+    after = len(gc.get_objects()), sys.getallocatedblocks(), sys.getrefcount(None)
+    assert all(abs(b - a) < 500 for a, b in zip(before, after, strict=True)), (before, after)

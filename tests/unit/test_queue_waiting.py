@@ -162,3 +162,111 @@ async def test_closing_a_waiting_coroutine_leaves_no_waiter(xiaoer: ModuleType) 
     waiting.close()
     queue.put_nowait("x")
     assert queue.get_nowait() == "x"
+
+
+@pytest.mark.parametrize("steps", range(14))
+@pytest.mark.parametrize("victim", range(7))
+async def test_cancelling_anyone_at_any_step_neither_loses_nor_doubles(
+    xiaoer: ModuleType, victim: int, steps: int
+) -> None:
+    """Several who get and several who put at a queue of two places; one of them is cancelled after so many steps."""
+    queue = xiaoer.PriorityQueue(3, 2, ageing=5)
+    got: list[int] = []
+
+    async def put(items: range) -> list[int]:
+        done = []
+        try:
+            for item in items:
+                await queue.put(item, item % 3, "ab"[item % 2])
+                done.append(item)
+        except asyncio.CancelledError:
+            pass
+        return done
+
+    async def get(many: int) -> None:
+        while True:
+            got.extend([await queue.get()] if many == 1 else await queue.get_many(many))
+
+    putters = [asyncio.create_task(put(range(n * 10, n * 10 + 6))) for n in range(4)]
+    getters = [asyncio.create_task(get(many)) for many in (1, 2, 1)]
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    [*putters, *getters][victim].cancel()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert all(putter.done() for putter in putters), "a putter waits though there is room"
+    assert queue.qsize() == 0, "a getter waits beside an item"
+    put_in = [item for putter in putters if not putter.cancelled() for item in putter.result()]
+    assert sorted(got) == sorted(put_in)
+    for getter in getters:
+        getter.cancel()
+    await asyncio.gather(*getters, return_exceptions=True)
+
+
+@pytest.mark.parametrize("delay", [0.0005, 0.001, 0.002])
+async def test_timeouts_while_items_come_lose_nothing(xiaoer: ModuleType, delay: float) -> None:
+    queue = xiaoer.PriorityQueue(2, 3)
+    got: list[int] = []
+
+    async def get() -> None:
+        while len(got) < 300:
+            try:
+                got.append(await asyncio.wait_for(queue.get(), delay))
+            except TimeoutError:
+                await asyncio.sleep(0)
+
+    getters = [asyncio.create_task(get()) for _ in range(4)]
+    for item in range(300):
+        await queue.put(item, item % 2)
+        if item % 7 == 0:
+            await asyncio.sleep(delay)
+    async with asyncio.timeout(30):
+        await asyncio.gather(*getters)
+    assert sorted(got) == list(range(300))
+
+
+def test_who_waited_in_a_loop_that_is_closed_holds_nothing_up(xiaoer: ModuleType) -> None:
+    queue = xiaoer.PriorityQueue(maxsize=1)
+    dead = asyncio.new_event_loop()
+    waiting = [dead.create_task(queue.get()), dead.create_task(queue.get_many(3))]
+    dead.run_until_complete(asyncio.sleep(0))
+    dead.close()  # without cancelling the tasks first, as a crash does
+
+    async def alive() -> None:
+        assert queue.put_nowait("a").priority == 1
+        assert queue.get_nowait() == "a"
+        getter = asyncio.create_task(queue.get())
+        await settle()
+        queue.put_nowait("b")
+        assert await asyncio.wait_for(getter, 5) == "b"
+
+    asyncio.run(alive())
+    for task in waiting:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+async def test_items_for_several_getters_wake_several(xiaoer: ModuleType) -> None:
+    queue = xiaoer.PriorityQueue()
+    getters = [asyncio.create_task(queue.get()) for _ in range(3)]
+    many = asyncio.create_task(queue.get_many(5))
+    await settle()
+    for i in range(6):
+        queue.put_nowait(i)
+    assert await asyncio.gather(*getters) == [0, 1, 2]
+    assert await many == [3, 4, 5]
+
+
+async def test_get_many_is_woken_once(xiaoer: ModuleType) -> None:
+    """However many items come before it runs: one future, one result."""
+    queue = xiaoer.PriorityQueue()
+    waiting = queue.get_many(100)
+    future = waiting.send(None)
+    wake_ups: list[Any] = []
+    future.add_done_callback(wake_ups.append)
+    for i in range(100):
+        queue.put_nowait(i)
+    await settle()
+    assert wake_ups == [future]
+    with pytest.raises(StopIteration) as end:
+        waiting.send(None)
+    assert end.value.value == list(range(100))

@@ -178,6 +178,8 @@ class PriorityQueue(Generic[T]):
 
     def cancel(self, ticket: Ticket) -> bool:
         """Takes the ticket's item out, in O(1), and lets go of it. False where it has left already."""
+        if not isinstance(ticket, Ticket):
+            raise TypeError(f"ticket must be a Ticket, not {type(ticket).__name__}")
         if ticket._key is not self._key:
             return False
         self._cancelled[ticket.priority] += 1
@@ -257,5 +259,8 @@ def _wake(waiters: Waiters) -> None:
     while waiters:
         waiter, _ = waiters.popitem(last=False)
         if not waiter.done():
-            waiter.set_result(None)
+            try:
+                waiter.set_result(None)
+            except RuntimeError:  # its loop is closed, and nobody waits there any more
+                continue
             return
