@@ -10,12 +10,16 @@ COMMON = (
     "知世什两次使身者被高已亲其进此话常与活正感见明问力理尔点文几定本公特做外孩相西果走将月实向声车全信重机工物气每"
 )
 
-# The 3,755 characters of level 1 of GB 2312, that is: those in daily use.
+# Characters that a filter may take for others: numerals of cheques, a traditional one. Without them a text is clean
+# for filters that fold and for those that don't.
+FOLDED = "壹贰叁肆伍陆柒捌玖拾佰仟零乾"
+
+# The characters of level 1 of GB 2312, that is: those in daily use.
 LEVEL_ONE = "".join(
-    bytes((row, cell)).decode("gb2312")
+    character
     for row in range(0xB0, 0xD8)
-    for cell in range(0xA1, 0xFF)
-    if (row, cell) < (0xD7, 0xFA)
+    for cell in range(0xA1, 0xFF if row < 0xD7 else 0xFA)
+    if (character := bytes((row, cell)).decode("gb2312")) not in FOLDED
 )
 
 ONSETS = (

@@ -37,12 +37,9 @@ NOT_MEASURED: dict[str, list[str]] = {}
 """Reason → cases that were skipped for it."""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
-    report = yield
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and isinstance(report.longrepr, tuple):
-        NOT_MEASURED.setdefault(report.longrepr[2].removeprefix("Skipped: "), []).append(item.name)
-    return report
+        NOT_MEASURED.setdefault(report.longrepr[2].removeprefix("Skipped: "), []).append(report.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -67,11 +67,15 @@ def is_ours(name: str) -> bool:
     return name == OURS or name.startswith(OURS + ",")
 
 
-def show(seconds: float) -> str:
-    """Three figures and a unit, never an exponent."""
+def show(seconds: float, minimum: float | None = None) -> str:
+    """Three figures and a unit, never an exponent; the minimum, if given, in brackets and in the same unit."""
     scale, unit = next((scale, unit) for most, scale, unit in UNITS if seconds < most)
-    value = seconds * scale
-    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    beside = "" if minimum is None else f" ({_three_figures(minimum * scale)})"
+    return f"{_three_figures(seconds * scale)} {unit}{beside}"
+
+
+def _three_figures(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 class Results:

@@ -37,6 +37,7 @@ class Stopwatch:
 
     def __init__(self, benchmark: BenchmarkFixture, *, quick: bool) -> None:
         self._benchmark = benchmark
+        self._pedantic: Callable[..., object] = benchmark.pedantic
         self._quick = quick
 
     def calls(
@@ -62,12 +63,12 @@ class Stopwatch:
         del given
         rounds = max(LEAST_ROUNDS, min(MOST_ROUNDS, int(SECONDS_A_CASE / max(once, 1e-6))))
         self._file(row, calls)
-        self._benchmark.pedantic(function, setup=lambda: (arguments(), {}), rounds=2 if self._quick else rounds)
+        self._pedantic(function, setup=lambda: (arguments(), {}), rounds=2 if self._quick else rounds)
 
     def build(self, row: Row, function: Callable[[], object], rounds: int) -> None:
         """Times something that takes long by itself, so many times."""
         self._file(row, 1)
-        self._benchmark.pedantic(function, rounds=1 if self._quick else rounds)
+        self._pedantic(function, rounds=1 if self._quick else rounds)
 
     def _file(self, row: Row, calls: int) -> None:
         self._benchmark.group = f"{row.kernel}: {row.case}"

@@ -96,9 +96,9 @@ def _warnings(results: Results) -> str:
 
 def _times(lines: list[Line]) -> str:
     columns = _columns(lines)
-    ratios = [
-        ("÷ best peer", lambda line: line.over_best),
-        ("÷ pure", lambda line: line.over_pure),
+    ratios: list[tuple[str, Ratio]] = [
+        ("× best peer", lambda line: line.over_best),
+        ("× pure", lambda line: line.over_pure),
     ]
     shown = [(name, of) for name, of in ratios if any(of(line) for line in lines)]
     head = ("median (minimum)", *(title for _, title in columns), *(name for name, _ in shown))
@@ -106,6 +106,7 @@ def _times(lines: list[Line]) -> str:
 
 
 RUN_TITLES: dict[Run, str] = {"native": "", "portable": "no SIMD", "pure": "pure"}
+Ratio = Callable[[Line], float | None]
 Column = tuple[tuple[Run, str], str]
 
 
@@ -121,7 +122,7 @@ def _columns(lines: list[Line]) -> list[Column]:
     return ours + peers
 
 
-def _row(line: Line, columns: list[Column], ratios: list[Callable[[Line], float | None]]) -> tuple[str, ...]:
+def _row(line: Line, columns: list[Column], ratios: list[Ratio]) -> tuple[str, ...]:
     cells = [_cell(line, key) for key, _ in columns]
     return (line.case, *cells, *(_ratio(of(line)) for of in ratios))
 
@@ -144,7 +145,7 @@ def _cell(line: Line, key: tuple[Run, str]) -> str:
 
 
 def _time(figure: Figure) -> str:
-    return f"{show(figure.median)} ({show(figure.minimum)})"
+    return show(figure.median, figure.minimum)
 
 
 def _cuts(results: Results) -> str:

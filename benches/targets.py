@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from benches.figures import Line, Results
+from benches.figures import Line, Results, show
 from benches.texts import HOSTILE
 
 
@@ -75,7 +75,7 @@ def _at_most(
     return _judge(
         results.line(kernel, case),
         goal,
-        show=lambda line: f"{line.ours.median * scale:.3g} {unit}" if line.ours else "",
+        show=lambda line: show(line.ours.median) if line.ours else "",
         holds=lambda line: bool(line.ours and line.ours.median * scale <= most) and (line.over_best or 0) >= over_best,
     )
 

@@ -11,6 +11,7 @@ from benches.peers.queue import Get, Plain, Put, Waiting, plain, waiting
 from xiaoer import PriorityQueue
 
 CALLS = 2_000
+FILLED = f"{CALLS:,} put, then got"
 
 
 def _turns(put: Put, get: Get, items: list[object]) -> None:
@@ -30,7 +31,7 @@ def _filled(put: Put, get: Get, items: list[object]) -> None:
 
 PATTERNS: dict[str, Callable[[Put, Get, list[object]], None]] = {
     "put, get, by turns": _turns,
-    f"{CALLS:,} put, then got": _filled,
+    FILLED: _filled,
 }
 
 

@@ -27,10 +27,13 @@ class Chunking:
         return "spans" if self.spans else "split"
 
 
-SENTENCE_ENDS = "。！？；.!?\n|`"
+ENDS = tuple("。！？；.!?\n|`")
+NO_ENDS = ("e.g.", "Mr.", "v2.", "$5.", " 3.")
+"""Points of the documents that end no sentence."""
 
 
 def share_of_good_cuts(chunks: list[str]) -> float:
-    """How many of the cuts lie behind the end of a sentence or of a line."""
-    cuts = chunks[:-1]
-    return sum(chunk.rstrip(" \t").endswith(tuple(SENTENCE_ENDS)) for chunk in cuts) / max(1, len(cuts))
+    """How many of the cuts lie behind the end of a sentence, of a line, or of a block of Markdown."""
+    before = [chunk.rstrip(" \t") for chunk in chunks[:-1]]
+    good = sum(chunk.endswith(ENDS) and not chunk.endswith(NO_ENDS) for chunk in before)
+    return good / max(1, len(before))

@@ -27,9 +27,9 @@ def _build(words: Sequence[str]) -> Scanner:
         return list(automaton.iter_long(text))
 
     def hits(text: str) -> set[object]:
-        return {(last + 1 - length, last + 1) for last, length in automaton.iter(text)}
+        return {(last + 1 - length, last + 1) for last, length in find(text)}
 
-    return Scanner(contains, find, hits, "all")
+    return Scanner(contains, find, hits)
 
 
 FILTERS = ahocorasick and [Filter("pyahocorasick", _build)]

@@ -70,6 +70,21 @@ def _two_deques() -> tuple[Put, Get]:
     return put, get
 
 
+def deques_in_line(items: list[object]) -> None:
+    """Two deques without a call around them: what nothing that is called can reach."""
+    urgent: deque[object] = deque()
+    other: deque[object] = deque()
+    priority = 0
+    for item in items:
+        (other if priority else urgent).append(item)
+        priority ^= 1
+    for _ in items:
+        if urgent:
+            urgent.popleft()
+        else:
+            other.popleft()
+
+
 def _heap() -> tuple[Put, Get]:
     heap: list[tuple[int, int, object]] = []
     serial = count()

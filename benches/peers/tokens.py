@@ -5,6 +5,7 @@ quicktok, bpe-openai, rs-bpe and ours bring the vocabulary; tiktoken and riptoke
 
 import base64
 import gzip
+import importlib
 import importlib.util
 from collections.abc import Callable
 from functools import lru_cache
@@ -70,6 +71,5 @@ def _ranks() -> dict[bytes, int]:
 
 
 def _pattern() -> str:
-    import bpe_openai as wrapper
-
+    wrapper: Any = importlib.import_module("bpe_openai")
     return str(wrapper.get_encoding(ENCODING)._pat_str)
