@@ -10,9 +10,9 @@ COMMON = (
     "知世什两次使身者被高已亲其进此话常与活正感见明问力理尔点文几定本公特做外孩相西果走将月实向声车全信重机工物气每"
 )
 
-# Characters that a filter may take for others: numerals of cheques, a traditional one. Without them a text is clean
-# for filters that fold and for those that don't.
-FOLDED = "壹贰叁肆伍陆柒捌玖拾佰仟零乾"
+# Characters that some filter takes for others: numerals and what sounds like them, variants. Without them a text is
+# clean for the filters that fold and for those that don't.
+FOLDED = "一么什两八百参洞二覆钩拐藉京九俩六陌七漆千三十四抬万五亿兆著壹贰叁肆伍陆柒捌玖拾佰仟零乾"
 
 # The characters of level 1 of GB 2312, that is: those in daily use.
 LEVEL_ONE = "".join(
@@ -68,9 +68,10 @@ EMOJI = "😀😂🥰😭👍🙏🎉🔥💯🌹🚀🎁📦💰🧧🐼🍜�
 
 def chinese_chooser(random_: random.Random) -> "Chooser":
     """Half of the characters from the common ones (falling off with their rank), half from those in daily use."""
-    weights = [1 / (rank + 8) for rank in range(len(COMMON))]
+    common = "".join(character for character in COMMON if character not in FOLDED)
+    weights = [1 / (rank + 8) for rank in range(len(common))]
     scale = len(LEVEL_ONE) / sum(weights)
-    return Chooser(random_, COMMON + LEVEL_ONE, [weight * scale for weight in weights] + [1.0] * len(LEVEL_ONE))
+    return Chooser(random_, common + LEVEL_ONE, [weight * scale for weight in weights] + [1.0] * len(LEVEL_ONE))
 
 
 class Chooser:

@@ -15,6 +15,8 @@ from benches.run import this_run
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="small inputs, two rounds: proves that the benches run")
+    parser.addoption("--seconds", type=float, default=0.3, help="time for the rounds of one case (default 0.3)")
+    parser.addoption("--most-words", type=int, default=1_000_000, help="leave out longer lists (a million by default)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,9 +50,9 @@ def quick(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def stopwatch(benchmark: BenchmarkFixture, quick: bool) -> Iterator[Stopwatch]:
+def stopwatch(benchmark: BenchmarkFixture, quick: bool, request: pytest.FixtureRequest) -> Iterator[Stopwatch]:
     # Old objects (word lists, the peers' automata) are no business of a collection in the middle of a round.
     gc.collect()
     gc.freeze()
-    yield Stopwatch(benchmark, quick=quick)
+    yield Stopwatch(benchmark, quick=quick, seconds=request.config.getoption("seconds"))
     gc.unfreeze()

@@ -13,7 +13,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 BYTES_A_ROUND = 400_000
 MOST_CALLS = 2_000
 SECONDS_A_ROUND = 0.05
-SECONDS_A_CASE = 0.3
 MOST_ROUNDS = 300
 LEAST_ROUNDS = 5
 
@@ -35,10 +34,11 @@ class Row:
 class Stopwatch:
     """Times what it is given, and files the figure under its row."""
 
-    def __init__(self, benchmark: BenchmarkFixture, *, quick: bool) -> None:
+    def __init__(self, benchmark: BenchmarkFixture, *, quick: bool, seconds: float) -> None:
         self._benchmark = benchmark
         self._pedantic: Callable[..., object] = benchmark.pedantic
         self._quick = quick
+        self._seconds = seconds
 
     def calls(
         self, row: Row, function: Callable[[Any], object], contents: Sequence[Any], fresh: Callable[[Any], Any]
@@ -61,7 +61,7 @@ class Stopwatch:
         function(*given)
         once = perf_counter() - began
         del given
-        rounds = max(LEAST_ROUNDS, min(MOST_ROUNDS, int(SECONDS_A_CASE / max(once, 1e-6))))
+        rounds = max(LEAST_ROUNDS, min(MOST_ROUNDS, int(self._seconds / max(once, 1e-6))))
         self._file(row, calls)
         self._pedantic(function, setup=lambda: (arguments(), {}), rounds=2 if self._quick else rounds)
 

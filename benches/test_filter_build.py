@@ -13,7 +13,8 @@ SIZES = {1_000: 10, 10_000: 5, 100_000: 2, 1_000_000: 1}
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     sizes = list(SIZES)[:1] if metafunc.config.getoption("quick") else SIZES
-    metafunc.parametrize("count", sizes)
+    most = metafunc.config.getoption("most_words")
+    metafunc.parametrize("count", [count for count in sizes if count <= most])
 
 
 @pytest.mark.parametrize("implementation", FILTERS, ids=lambda each: each.name)
