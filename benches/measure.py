@@ -15,6 +15,8 @@ MOST_CALLS = 2_000
 SECONDS_A_ROUND = 0.05
 MOST_ROUNDS = 300
 LEAST_ROUNDS = 5
+SLOW = 0.3
+"""Seconds from which one round must do."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Stopwatch:
         function(*given)
         once = perf_counter() - began
         del given
-        rounds = max(LEAST_ROUNDS, min(MOST_ROUNDS, int(self._seconds / max(once, 1e-6))))
+        least = LEAST_ROUNDS if once < SLOW else 1
+        rounds = max(least, min(MOST_ROUNDS, int(self._seconds / max(once, 1e-6))))
         self._file(row, calls)
         self._pedantic(function, setup=lambda: (arguments(), {}), rounds=2 if self._quick else rounds)
 

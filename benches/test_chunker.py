@@ -1,4 +1,4 @@
-"""The chunker, limits in characters: time for a document of 200,000 characters, and how good the cuts are."""
+"""The chunker, limits in characters: time for a document, and how good the cuts are."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from benches.peers.chunkers import by_characters
 from benches.texts import fresh
 
 LIMIT = 1_000
-LENGTH = 200_000
+LENGTHS = dict.fromkeys(DOCUMENTS, 200_000) | {"unpunctuated": 20_000}  # where some take the square of the length
 SHORT = 5_000
 
 
@@ -19,8 +19,8 @@ def _chunkings(kind: str, length: int) -> list[Chunking]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    length = SHORT if metafunc.config.getoption("quick") else LENGTH
-    cases = [(kind, length, each) for kind in DOCUMENTS for each in _chunkings(kind, length)]
+    lengths = dict.fromkeys(DOCUMENTS, SHORT) if metafunc.config.getoption("quick") else LENGTHS
+    cases = [(kind, length, each) for kind, length in lengths.items() for each in _chunkings(kind, length)]
     metafunc.parametrize(
         ("kind", "length", "chunking"), cases, ids=[f"{kind}, {each.gives}: {each.name}" for kind, _, each in cases]
     )
