@@ -37,8 +37,9 @@ class Counter(NamedTuple):
 def counters() -> list[Counter]:
     """All that run in this process."""
     found: list[Counter] = []
-    if hasattr(xiaoer, "count_tokens"):
-        found.append(Counter("xiaoer", xiaoer.count_tokens))
+    ours = _ours()
+    if ours is not None:
+        found.append(Counter("xiaoer", ours))
     if this_run() != "native":
         return found
     if quicktok:
@@ -59,6 +60,16 @@ def counters() -> list[Counter]:
             core = riptoken.CoreBPE(ranks, {"<|endoftext|>": 199999}, pattern).encode_ordinary
             found.append(Counter("riptoken", lambda text: len(core(text))))
     return found
+
+
+def _ours() -> Callable[[str], int] | None:
+    count: Callable[[str], int] | None = getattr(xiaoer, "count_tokens", None)
+    if count is not None:
+        try:
+            count("a")
+        except (xiaoer.XiaoerError, ImportError, ValueError):
+            return None  # not in this build
+    return count
 
 
 def _ranks() -> dict[bytes, int]:
