@@ -8,15 +8,15 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches import machine
-from benches.measure import Stopwatch
+from benches.measure import MOST_WORDS, SECONDS, Stopwatch
 from benches.peers import LEFT_OUT
 from benches.run import this_run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="small inputs, two rounds: proves that the benches run")
-    parser.addoption("--seconds", type=float, default=0.3, help="time for the rounds of one case (default 0.3)")
-    parser.addoption("--most-words", type=int, default=1_000_000, help="leave out longer lists (a million by default)")
+    parser.addoption("--seconds", type=float, default=SECONDS, help="time for the rounds of one case")
+    parser.addoption("--most-words", type=int, default=MOST_WORDS, help="leave out longer lists")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,6 +30,8 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: object, outp
     output_json["xiaoer"] = machine.describe() | {
         "run": this_run(),
         "quick": config.getoption("quick"),
+        "seconds": config.getoption("seconds"),
+        "most_words": config.getoption("most_words"),
         "left_out": LEFT_OUT,
         "not_measured": NOT_MEASURED,
     }

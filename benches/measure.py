@@ -15,6 +15,9 @@ MOST_CALLS = 2_000
 SECONDS_A_ROUND = 0.05
 MOST_ROUNDS = 300
 LEAST_ROUNDS = 5
+SECONDS = 0.3
+"""For the rounds of one case, unless told otherwise."""
+MOST_WORDS = 1_000_000
 SLOW = 0.3
 """Seconds from which one round must do."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from benches.figures import Figure, Line, Results, is_ours, show
+from benches.measure import MOST_WORDS, SECONDS
 from benches.plot import draw
 from benches.run import Run
 from benches.targets import verdicts
@@ -86,6 +87,11 @@ def _warnings(results: Results) -> str:
         notes.append("**The machine was busy: these figures show that the benches run, and little else.**")
     if about and about["quick"]:
         notes.append("**A quick run on small inputs: no figure here means anything.**")
+    if portable and (portable["seconds"] < SECONDS or portable["most_words"] < MOST_WORDS):
+        notes.append(
+            f"**Cut short: {portable['seconds']} s for each case instead of {SECONDS}, "
+            f"lists of words up to {portable['most_words']:,} instead of {MOST_WORDS:,}.**"
+        )
     if about and portable and about["build"]["cpu_features"] == portable["build"]["cpu_features"]:
         notes.append(
             "The run without SIMD reported the same CPU features as the native one: "
