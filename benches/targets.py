@@ -93,7 +93,7 @@ def _beats(results: Results, kernel: str, case: str, times: float) -> Verdict | 
     return _judge(
         results.line(kernel, case),
         f"≥ {times:g}× the best peer",
-        show=lambda line: f"{line.over_best:.2f}×" if line.over_best else "",
+        show=lambda line: f"{line.over_best:.2g}×" if line.over_best else "",
         holds=lambda line: (line.over_best or 0) >= times,
     )
 
@@ -113,7 +113,7 @@ def _judge(line: Line | None, goal: str, show: Callable[[Line], str], holds: Cal
     best = line.best_peer
     peer = "" if best is None else f"{best[0]}"
     if best and line.over_best:
-        peer += f" ({line.over_best:.1f}×)"
+        peer += f" ({line.over_best:.2g}×)"
     measured = show(line)
     return Verdict(
         f"{line.kernel}: {line.case}", goal, measured or "not measured", peer, holds(line) if measured else None
