@@ -8,17 +8,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 RUST := $(shell find native -name '*.rs' -not -path '*/target/*' -not -path 'native/fuzz/*') \
   $(shell find native -name 'Cargo.*' -not -path '*/target/*' -not -path 'native/fuzz/*')
-CYTHON := $(wildcard native/cython/*.pyx native/cython/*.pxd)
+CYTHON := $(wildcard native/cython/*.pyx native/cython/*.pxd native/cython/*.h)
 DATA ?= var
 PORT ?= 8000
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build run test load leak fuzz asan lint fmt clean
+.PHONY: help build run test bench bench-quick load leak fuzz asan lint fmt clean
 
 help:
 	@echo "make build   make .venv and build both distributions, release mode"
 	@echo "make run     build, then serve on http://127.0.0.1:$(PORT) with data in ./$(DATA)"
 	@echo "make test    build, then run the whole test suite"
+	@echo "make bench   build, then measure the kernels beside their peers (a quarter of an hour) into benches/README.md"
+	@echo "make bench-quick   the same on small inputs: proves that the benches run"
 	@echo "make load    build, then measure the server under load and print one table"
 	@echo "make leak    build, then look for memory that a kernel's calls leave behind, about a minute"
 	@echo "make fuzz    build, then fuzz every kernel for FUZZ_SECONDS ($(FUZZ_SECONDS)) against what is too simple to be wrong"
@@ -60,6 +62,17 @@ run: build
 
 test: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest $(ARGS)
+
+$(VENV)/.stamp-bench: $(VENV)/.stamp-build
+	@echo "==> installing the libraries to measure against"
+	$(BIN)/python -m pip install --progress-bar on --editable ".[server,bench]"
+	@touch $@
+
+bench: $(VENV)/.stamp-bench
+	$(BIN)/python -m benches $(ARGS)
+
+bench-quick: $(VENV)/.stamp-bench
+	$(BIN)/python -m benches --quick $(ARGS)
 
 load: $(VENV)/.stamp-build
 	$(BIN)/python -m benches.load $(ARGS)

@@ -1,20 +1,24 @@
 """Compiled kernels, private to `xiaoer`: import that. What these do is documented there."""
 
-from typing import Literal, Self, final
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self, final
 
-from typing_extensions import disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
-from xiaoer import Match, Word
+from xiaoer import Word
+from xiaoer._saved import Sections
 
 __all__ = [
     "Chunker",
     "FilterStream",
+    "Match",
     "WordFilter",
     "__version__",
     "cpu_features",
     "fold_text",
     "kinds_of",
     "profile",
+    "speed_up",
 ]
 
 __version__: str
@@ -23,23 +27,43 @@ profile: Literal["release", "debug"]
 def cpu_features() -> list[str]: ...
 def fold_text(text: str, fold: int) -> str: ...
 def kinds_of(text: str, fold: int) -> bytes: ...
+def speed_up(class_: type[WordFilter], /) -> None: ...
 
 @disjoint_base
 class WordFilter:
     def __new__(
-        cls, words: list[Word], allow: list[str], fold: int, skip: tuple[int, int] | None, whole_words: bool
+        cls,
+        words: list[str | Word] | tuple[Sequence[Word], tuple[Buffer, Sections]],
+        allow: list[str],
+        fold: int,
+        skip: tuple[int, int] | None,
+        repeats: bool,
+        whole_words: bool,
     ) -> Self: ...
+    def __len__(self) -> int: ...
     def contains(self, text: str) -> bool: ...
     def find(self, text: str) -> list[Match]: ...
     def find_overlapping(self, text: str) -> list[Match]: ...
     def replace(self, text: str, mask: str = "*") -> str: ...
     def stream(self, mask: str = "*") -> FilterStream: ...
-    def add(self, words: list[Word]) -> None: ...
-    def remove(self, words: list[Word]) -> None: ...
+    def add(self, words: list[str | Word]) -> None: ...
+    def remove(self, words: list[str | Word]) -> None: ...
+    def sections(self) -> list[tuple[str, bytes]] | None: ...
     @property
     def words(self) -> list[Word]: ...
     @property
     def allow(self) -> list[str]: ...
+
+@final
+class Match:
+    __match_args__: ClassVar[tuple[str, str, str]]
+    def __new__(cls, start: int, end: int, word: Word) -> Self: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def word(self) -> Word: ...
 
 @final
 class FilterStream:

@@ -327,8 +327,9 @@ class WordFilter:
     def allow(self) -> list[str]:
         return [text for _, text in sorted(self._allowed.items())]
 
-    def sections(self) -> None:
-        """It has no arrays that a file could hold."""
+    def sections(self) -> list[tuple[str, bytes]] | None:
+        """Arrays that a file could hold: it has none."""
+        return None
 
     def __len__(self) -> int:
         return len(self._words)
