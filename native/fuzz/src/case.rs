@@ -1,9 +1,10 @@
 //! Filters and texts read from bytes, over small alphabets, so that everything collides with everything.
 
-use crate::kernel::{FOLDS, Settings};
+use crate::kernel::Settings;
 
-/// Letters and noise. The first themes stay within one storage width; the last has everything.
-const THEMES: [&[u32]; 6] = [
+/// Letters and noise. The first themes stay within one storage width; the sixth has everything; the last two have what
+/// folds to several characters, to digits, to letters of another kind and to nothing, and what that is.
+const THEMES: [&[u32]; 8] = [
     &[0x61, 0x62, 0x20, 0x2E, 0x41],
     &[0x61, 0x62, 0xE9, 0x31, 0x20, 0x2D, 0xA0],
     &[0x61, 0x31, 0x32, 0x20, 0x2E, 0x200B, 0xFF12],
@@ -12,6 +13,14 @@ const THEMES: [&[u32]; 6] = [
     &[
         0x61, 0x62, 0x41, 0xFF41, 0xE9, 0x52A0, 0x5FAE, 0x31, 0xFF12, 0xFF8A, 0x30CF, 0xD800, 0xDC00,
         0x2_0000, 0x20, 0x2E, 0x3000, 0x200B, 0xFF01, 0x0A, 0x1_F600, 0xFE0F, 0x10_FFFF, 0x0,
+    ],
+    &[
+        0x61, 0x73, 0xDF, 0x66, 0x69, 0xFB01, 0x6B, 0x67, 0x338F, 0xE9, 0x65, 0x430, 0x24D0, 0x301, 0x20DD,
+        0x20, 0x2F, 0x6D, 0x33A8, 0x200B,
+    ],
+    &[
+        0x31, 0x30, 0x2469, 0x58F9, 0x660, 0x5341, 0x5EFF, 0x337F, 0x793E, 0x5F0F, 0x682A, 0x4F1A, 0x2103,
+        0xB0, 0x43, 0x56FD, 0x570B, 0x20DE, 0x20, 0x2E,
     ],
 ];
 
@@ -60,19 +69,20 @@ impl Text {
 impl Case {
     /// Every sequence of three bytes or more is a case.
     ///
-    /// Bytes 0 to 2: fold and whole words; gap and total; theme, number of words and of allowed texts. Then words,
+    /// Bytes 0 to 2: fold; gap, total, whole words and repeats; theme, number of words and of allowed texts. Then words,
     /// allowed texts and texts, each ended by [`NEXT`]: a letter of the theme a byte, [`RAW`] with a code point in
     /// three bytes, and in a text [`CUT`], and [`KNOWN`] with two bytes that say which word comes with what noise.
     #[must_use]
     pub fn read(data: &[u8]) -> Option<Self> {
-        let (&[options, noise, shape], mut rest) = data.split_first_chunk::<3>()?;
+        let (&[fold, options, shape], mut rest) = data.split_first_chunk::<3>()?;
         let settings = Settings {
-            fold: options & FOLDS,
-            whole_words: options & 0x80 == 0,
-            gap: usize::from(noise & 3),
-            total: usize::from(noise >> 2) % 9,
+            fold,
+            gap: usize::from(options & 3),
+            total: usize::from(options >> 2 & 15) % 9,
+            whole_words: options & 0x40 == 0,
+            repeats: options & 0x80 != 0,
         };
-        let theme = THEMES[usize::from(shape & 7) % THEMES.len()];
+        let theme = THEMES[usize::from(shape & 7)];
         let mut known: Vec<Vec<u32>> = Vec::new();
         let words = usize::from(shape >> 3 & 7);
         let allowed = usize::from(shape >> 6);
@@ -89,15 +99,12 @@ impl Case {
         Some(Self { settings, words: known, allowed, texts })
     }
 
-    /// Whether the filter has word and allowed texts by key: sorted, distinct, as `WordFilter` merges them.
+    /// Keys, each with whether it is that of an allowed text: sorted, distinct, as `WordFilter` merges them.
     #[must_use]
     pub fn keys(&self) -> Vec<(Vec<u32>, bool)> {
+        let characters = self.settings.characters();
         let keyed = |words: &[Vec<u32>], allowed| {
-            words
-                .iter()
-                .filter_map(|word| self.settings.key(word))
-                .map(|key| (key, allowed))
-                .collect::<Vec<_>>()
+            words.iter().filter_map(|word| characters.key(word)).map(|key| (key, allowed)).collect::<Vec<_>>()
         };
         let mut keys: std::collections::BTreeMap<_, _> = keyed(&self.words, false).into_iter().collect();
         keys.extend(keyed(&self.allowed, true));

@@ -1,9 +1,11 @@
 //! The only contact of the filter's fuzz target with the kernel: when that one's names change, this file changes.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
+use xiaoer_kernels::builder::{Builder, Built, Origin};
 use xiaoer_kernels::classes::Classes;
-use xiaoer_kernels::filter::{Filter, Options, Role, Skip, key};
+use xiaoer_kernels::filter::{Options, Skip};
 use xiaoer_kernels::fold::Fold;
 use xiaoer_kernels::scan::Found;
 use xiaoer_kernels::stream::{MaskStream, Output};
@@ -11,8 +13,8 @@ use xiaoer_kernels::text::Unit;
 
 pub use xiaoer_kernels::fold::kind::{DIGIT, INVISIBLE, NOISE, SPACE, WORD};
 
-/// All bits of `Fold`.
-pub const FOLDS: u8 = 3;
+/// All combinations of the bits of `Fold`.
+const FOLDS: usize = 256;
 
 /// A filter's options as Python gives them.
 #[derive(Clone, Copy, Debug)]
@@ -23,43 +25,62 @@ pub struct Settings {
     pub gap: usize,
     /// `Skip.total`.
     pub total: usize,
+    /// `Skip.repeats`.
+    pub repeats: bool,
     /// `whole_words`.
     pub whole_words: bool,
 }
 
 impl Settings {
     fn fold(&self) -> Fold {
-        Fold::from_bits(self.fold).expect("only bits of FOLDS")
+        Fold::from_bits(self.fold).expect("all bits are known")
     }
 
-    /// A word's characters as the filter compares them.
+    /// Whether noise is passed over anywhere.
     #[must_use]
-    pub fn key(&self, word: &[u32]) -> Option<Vec<u32>> {
-        key(self.fold(), word.iter().copied()).ok()
+    pub fn skips(&self) -> bool {
+        self.gap > 0 && self.total > 0
     }
 
-    /// A text's characters as the filter compares them.
+    /// Foldings and kinds of characters. Made once for each fold: it takes longer than a whole case.
     #[must_use]
-    pub fn folded(&self, text: &[u32]) -> Vec<u32> {
-        text.iter().map(|&c| self.fold().apply(c)).collect()
-    }
-
-    /// Kinds of characters. Made once for each fold: it takes longer than a whole case.
-    #[must_use]
-    pub fn kinds(&self) -> &'static Kinds {
-        static MADE: [OnceLock<Kinds>; FOLDS as usize + 1] = [const { OnceLock::new() }; FOLDS as usize + 1];
-        MADE[usize::from(self.fold)].get_or_init(|| Kinds(Classes::new(self.fold())))
+    pub fn characters(&self) -> &'static Characters {
+        static MADE: [OnceLock<Characters>; FOLDS] = [const { OnceLock::new() }; FOLDS];
+        let fold = self.fold();
+        MADE[usize::from(self.fold)].get_or_init(|| Characters {
+            fold,
+            classes: Classes::new(fold),
+            dropped: fold.dropped().collect(),
+        })
     }
 }
 
-/// The kinds that characters have.
-pub struct Kinds(Classes);
+/// What one folding makes of characters.
+pub struct Characters {
+    fold: Fold,
+    classes: Classes,
+    dropped: HashSet<u32>,
+}
 
-impl Kinds {
-    /// Bits of `kind` of a folded character.
+impl Characters {
+    /// Bits of `kind` of a character of a text.
     #[must_use]
-    pub fn of(&self, folded: u32) -> u32 {
-        self.0.get(folded).kinds()
+    pub fn kinds(&self, c: u32) -> u32 {
+        self.classes.get(c).kinds()
+    }
+
+    /// What a character of a text is compared as.
+    #[must_use]
+    pub fn folded(&self, c: u32) -> Vec<u32> {
+        self.fold.expand(c).unwrap_or_else(|| vec![self.fold.apply(c)])
+    }
+
+    /// A word's characters as the filter compares them; None if there are none.
+    #[must_use]
+    pub fn key(&self, word: &[u32]) -> Option<Vec<u32>> {
+        let kept = word.iter().filter(|c| !self.dropped.contains(c));
+        let key: Vec<u32> = kept.flat_map(|&c| self.folded(c)).collect();
+        (!key.is_empty()).then_some(key)
     }
 }
 
@@ -67,25 +88,49 @@ impl Kinds {
 pub type Hit = (usize, usize, usize);
 
 /// The kernel under test.
-pub struct Kernel(Filter);
+pub struct Kernel {
+    built: Built,
+    /// Index of the key of each word.
+    keys: Vec<usize>,
+}
 
 impl Kernel {
-    /// Of keys, sorted and distinct, each with whether it is an allowed text.
+    /// Of words and allowed texts as they are given; `key` tells the index of a word's key, None if it has none.
+    ///
+    /// # Panics
+    /// If the kernel refuses a word that has a key, or takes one that has none.
     #[must_use]
-    pub fn build(settings: Settings, keys: &[(Vec<u32>, bool)]) -> Self {
-        let Settings { gap, total, whole_words, .. } = settings;
-        let skip = (gap > 0 && total > 0).then_some(Skip { gap, total });
-        let options = Options { fold: settings.fold(), skip, whole_words };
-        let role = |allowed| if allowed { Role::Allowed } else { Role::Word };
-        let keys: Vec<_> = keys.iter().map(|(key, allowed)| (key.clone(), role(*allowed))).collect();
-        Self(Filter::build(options, &keys))
+    pub fn build(
+        settings: Settings,
+        words: &[Vec<u32>],
+        allowed: &[Vec<u32>],
+        key: impl Fn(&[u32]) -> Option<usize>,
+    ) -> Self {
+        let Settings { gap, total, repeats, whole_words, .. } = settings;
+        let skip = settings.skips().then_some(Skip { gap, total });
+        let mut builder = Builder::new(Options { fold: settings.fold(), skip, repeats, whole_words });
+        let mut keys = Vec::new();
+        for word in words {
+            let taken = builder.push(word.iter().copied(), Origin::Word(keys.len() as u32)).is_ok();
+            assert_eq!(taken, key(word).is_some(), "{word:x?}");
+            keys.extend(key(word));
+        }
+        let mut number = 0;
+        for text in allowed {
+            let taken = builder.push(text.iter().copied(), Origin::Allowed(number)).is_ok();
+            assert_eq!(taken, key(text).is_some(), "{text:x?}");
+            number += u32::from(taken);
+        }
+        Self { built: builder.build(), keys }
     }
 
     /// `contains`, `find` and `find_overlapping` in one width.
     #[must_use]
     pub fn scan<U: Unit>(&self, text: &[U]) -> (bool, Vec<Hit>, Vec<Hit>) {
-        let hits = |found: Vec<Found>| found.iter().map(|f| (f.start, f.end, f.pattern as usize)).collect();
-        (self.0.contains(text), hits(self.0.find(text)), hits(self.0.find_overlapping(text)))
+        let Built { filter, words, .. } = &self.built;
+        let key = |found: &Found| self.keys[words[filter.owner(found.pattern) as usize] as usize];
+        let hits = |found: Vec<Found>| found.iter().map(|f| (f.start, f.end, key(f))).collect();
+        (filter.contains(text), hits(filter.find(text)), hits(filter.find_overlapping(text)))
     }
 
     /// What a masking stream gives out for each piece, and at last for the flush.
@@ -101,16 +146,17 @@ impl Kernel {
     }
 
     fn stream_once(&self, stream: &mut MaskStream, pieces: &[&[u32]]) -> Vec<Vec<u32>> {
+        let filter = &self.built.filter;
         let mut given: Vec<_> = pieces
             .iter()
             .map(|piece| {
                 // As Python does it: each piece in the narrowest width that holds it.
                 let output = if let Some(narrow) = narrowed::<u8>(piece) {
-                    stream.feed(&self.0, &narrow)
+                    stream.feed(filter, &narrow)
                 } else if let Some(middle) = narrowed::<u16>(piece) {
-                    stream.feed(&self.0, &middle)
+                    stream.feed(filter, &middle)
                 } else {
-                    stream.feed(&self.0, piece)
+                    stream.feed(filter, piece)
                 };
                 match output {
                     Output::Unchanged(end) => piece[..end].to_vec(),
@@ -118,7 +164,7 @@ impl Kernel {
                 }
             })
             .collect();
-        given.push(stream.flush(&self.0));
+        given.push(stream.flush(filter));
         given
     }
 }

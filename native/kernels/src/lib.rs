@@ -4,6 +4,7 @@ pub mod automaton;
 pub mod builder;
 pub mod chunker;
 pub mod classes;
+pub mod cpu;
 pub mod error;
 pub mod filter;
 pub mod find;

@@ -6,6 +6,7 @@
 
 use crate::automaton::{Automaton, NO_PATTERN, ROOT, SIMPLE};
 use crate::classes::{Classes, Entry};
+use crate::cpu;
 use crate::fold::kind;
 use crate::pattern::Pattern;
 use crate::saved::{Damaged, Reader, Writer, check};
@@ -13,19 +14,22 @@ use crate::section::Section;
 use crate::text::Unit;
 
 /// A character that is passed over; no class has it.
-const NOISE: u16 = CODES as u16 + 1;
+const NOISE: u32 = CODES + 1;
 /// Classes share this many codes, a prime below 2^14 − 1. 0 is that of characters in no pattern.
 const CODES: u32 = 16_381;
 /// The character is a letter or digit of a spaced script. Not set in the first of a pair if it starts a word.
-const INSIDE: u16 = 1 << 14;
+const INSIDE: u32 = 1 << 14;
 /// To be looked at whatever is beside it: it is a pattern alone, or stands for several characters.
-const STOP: u16 = 1 << 15;
+const STOP: u32 = 1 << 15;
 
 const ANYWHERE: u8 = 1;
 const AT_START: u8 = 2;
 
 /// Those of the Basic Multilingual Plane.
 const CODE_POINTS: usize = 0x1_0000;
+
+/// So many characters are passed at once.
+const BLOCK: usize = 8;
 
 /// Bits a pair, about, of which it has two in one word: one look in 250 is in vain in a text of pairs that begin no
 /// pattern.
@@ -35,8 +39,8 @@ const MOST_SHIFT: u32 = 9;
 /// Where a scan stands: codes of the last character that is no noise, and of the very last.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cursor {
-    first: u16,
-    raw: u16,
+    first: u32,
+    raw: u32,
 }
 
 /// Codes of characters and bits of pairs.
@@ -48,8 +52,6 @@ pub struct Prefilter {
     shift: u32,
     /// Whether noise is passed over.
     noise: bool,
-    /// Whether any code has [`STOP`].
-    stops: bool,
     /// By class: whether it alone is a pattern, [`ANYWHERE`] or [`AT_START`] of a word.
     alone: Section<u8>,
 }
@@ -83,7 +85,6 @@ impl Prefilter {
             bits: Vec::new().into(),
             shift,
             noise,
-            stops: false,
             alone: (0..=alphabet as u32).map(is_alone).collect::<Vec<_>>().into(),
         };
         let mut codes = vec![0; CODE_POINTS];
@@ -92,16 +93,15 @@ impl Prefilter {
         for (code_point, entry) in classes.entries() {
             let code = filter.code(entry);
             if let Some(place) = codes.get_mut(code_point) {
-                *place = code;
+                *place = code as u16;
             }
-            filter.stops |= code & STOP != 0;
             // What an expanding character stands for is looked at more closely anyway.
             if !entry.expands() {
                 marks[entry.class() as usize][usize::from(code & INSIDE != 0)] = true;
             }
         }
         let mut bits = vec![0; 1 << (15 + shift - 6)];
-        let mut set = |first: u16, second: u16| {
+        let mut set = |first: u32, second: u32| {
             let (word, a, b) = place(first, second, shift);
             bits[word] |= 1 << a | 1 << b;
         };
@@ -134,12 +134,11 @@ impl Prefilter {
         check(alone.len() == alphabet + 1, "alone")?;
         let shift = (bits.len().max(1).trailing_zeros() + 6).wrapping_sub(15);
         check(bits.len().is_power_of_two() && shift <= MOST_SHIFT, "bits")?;
-        // What it says of characters alone is not told by the file: they are looked for.
-        Ok(Self { codes, bits, shift, noise, stops: true, alone })
+        Ok(Self { codes, bits, shift, noise, alone })
     }
 
     #[inline]
-    fn code(&self, entry: Entry) -> u16 {
+    fn code(&self, entry: Entry) -> u32 {
         if self.noise && entry.is(kind::NOISE) {
             return NOISE;
         }
@@ -153,10 +152,10 @@ impl Prefilter {
     }
 
     #[inline]
-    fn code_at<U: Unit>(&self, classes: &Classes, unit: U) -> u16 {
+    fn code_at<U: Unit>(&self, classes: &Classes, unit: U) -> u32 {
         let code_point = unit.code_point();
         match u16::try_from(code_point) {
-            Ok(basic) => self.codes[usize::from(basic)],
+            Ok(basic) => u32::from(self.codes[usize::from(basic)]),
             Err(_) => self.code(classes.get(code_point)),
         }
     }
@@ -165,7 +164,7 @@ impl Prefilter {
     #[inline]
     #[must_use]
     pub fn stops_at<U: Unit>(&self, classes: &Classes, text: &[U], at: usize) -> bool {
-        if !self.stops || self.code_at(classes, text[at]) & STOP == 0 {
+        if self.code_at(classes, text[at]) & STOP == 0 {
             return false;
         }
         let entry = classes.get(text[at].code_point());
@@ -186,80 +185,118 @@ impl Prefilter {
     /// one before; the cursor is then past it. None at the end of the text.
     #[inline]
     #[must_use]
-    pub fn next<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, cursor: &mut Cursor) -> Option<usize> {
-        if self.stops {
-            self.run::<U, true>(classes, text, at, cursor)
-        } else {
-            self.run::<U, false>(classes, text, at, cursor)
+    pub fn next<U: Unit>(&self, classes: &Classes, text: &[U], mut at: usize, cursor: &mut Cursor) -> Option<usize> {
+        loop {
+            at = self.pass_blocks(classes, text, at, cursor);
+            let end = text.len().min(at + BLOCK);
+            while at < end {
+                if self.look(classes, text, at, cursor) {
+                    return Some(at);
+                }
+                at += 1;
+            }
+            if at == text.len() {
+                return None;
+            }
         }
     }
 
+    /// Goes on by whole blocks, as long as they hold nothing to be looked at more closely.
     #[inline]
-    fn run<U: Unit, const STOPS: bool>(
+    fn pass_blocks<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, cursor: &mut Cursor) -> usize {
+        if text.len() < at + BLOCK {
+            return at;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if cpu::has_bit_instructions() {
+            // SAFETY: this CPU has them.
+            return unsafe { self.pass_blocks_by_bit_instructions(classes, text, at, cursor) };
+        }
+        self.pass_blocks_here(classes, text, at, cursor)
+    }
+
+    /// The same code, compiled for shifts and masks of one instruction.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "bmi1,bmi2,avx2")]
+    fn pass_blocks_by_bit_instructions<U: Unit>(
         &self,
         classes: &Classes,
         text: &[U],
-        mut at: usize,
+        at: usize,
         cursor: &mut Cursor,
-    ) -> Option<usize> {
-        const BLOCK: usize = 8;
-        while let Some(block) = text.get(at..at + BLOCK) {
-            let before = *cursor;
-            let mut any = 0;
-            for &unit in block {
-                any |= self.look::<U, STOPS>(classes, unit, cursor);
-            }
-            if any & 1 != 0 {
-                *cursor = before;
-                break;
-            }
-            at += BLOCK;
-        }
-        while let Some(&unit) = text.get(at) {
-            let pair = self.look::<U, false>(classes, unit, cursor) & 1 != 0;
-            if pair || (STOPS && self.stops_at(classes, text, at)) {
-                return Some(at);
-            }
-            at += 1;
-        }
-        None
+    ) -> usize {
+        self.pass_blocks_here(classes, text, at, cursor)
     }
 
-    /// Reads one character; the lowest bit tells whether a pattern may begin.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn look<U: Unit, const STOPS: bool>(&self, classes: &Classes, unit: U, cursor: &mut Cursor) -> u32 {
-        let code = self.code_at(classes, unit);
-        let plain = code & !STOP;
-        let (word, a, b) = place(cursor.first, plain, self.shift);
-        debug_assert!(word < self.bits.len());
-        // SAFETY: both codes are below 2^15, as STOP is masked off, so `place` is below 2^(15 + shift) / 64,
-        // which is the number of words.
-        let bits = unsafe { *self.bits.get_unchecked(word) };
-        let begins_word = plain & !cursor.raw & INSIDE;
-        cursor.first = if plain == NOISE { cursor.first } else { plain ^ begins_word };
-        cursor.raw = plain;
-        let pair = ((bits >> a) & (bits >> b)) as u32;
-        if STOPS { pair | u32::from(code >> 15) } else { pair }
+    fn pass_blocks_here<U: Unit>(&self, classes: &Classes, text: &[U], mut at: usize, cursor: &mut Cursor) -> usize {
+        let codes: &[u16; CODE_POINTS] = (&*self.codes).try_into().expect("as long as it was made");
+        let (bits, shift) = (&*self.bits, self.shift);
+        let mut passed = *cursor;
+        for block in text[at..].chunks_exact(BLOCK) {
+            let mut ahead = passed;
+            let (mut pairs, mut marks) = (0, 0);
+            for &unit in block {
+                let code = match u16::try_from(unit.code_point()) {
+                    Ok(basic) => u32::from(codes[usize::from(basic)]),
+                    Err(_) => self.code(classes.get(unit.code_point())),
+                };
+                marks |= code;
+                pairs |= ahead.read(code & !STOP, bits, shift);
+            }
+            if pairs & 1 != 0 || marks & STOP != 0 {
+                break;
+            }
+            passed = ahead;
+            at += BLOCK;
+        }
+        *cursor = passed;
+        at
+    }
+
+    /// Reads one character; whether a pattern may begin there or before.
+    #[inline]
+    fn look<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, cursor: &mut Cursor) -> bool {
+        let code = self.code_at(classes, text[at]);
+        let pair = cursor.read(code & !STOP, &self.bits, self.shift) & 1 != 0;
+        pair || (code & STOP != 0 && self.stops_at(classes, text, at))
+    }
+}
+
+impl Cursor {
+    /// Reads the code of a character, without [`STOP`]; the lowest bit tells whether it ends a pair.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn read(&mut self, code: u32, bits: &[u64], shift: u32) -> u64 {
+        let (word, a, b) = place(self.first, code, shift);
+        debug_assert!(word < bits.len());
+        // SAFETY: both codes are below 2^15, as STOP is masked off, so `place` is below 2^(15 + shift) / 64, which is
+        // the number of words: `build` and `read` see to it.
+        let word = unsafe { *bits.get_unchecked(word) };
+        // At the start of a word without INSIDE.
+        let first = code & (self.raw | !INSIDE);
+        self.first = if code == NOISE { self.first } else { first };
+        self.raw = code;
+        (word >> a) & (word >> b)
     }
 }
 
 /// The word and the two bits in it of a pair of codes.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn place(first: u16, second: u16, shift: u32) -> (usize, u32, u32) {
-    let index = (usize::from(first) << shift) ^ usize::from(second);
-    let other = u32::from(first >> 3) ^ u32::from(second >> 6);
-    (index / 64, index as u32 % 64, other % 64)
+fn place(first: u32, second: u32, shift: u32) -> (usize, u32, u32) {
+    let index = (first << shift) ^ second;
+    (index as usize / 64, index % 64, (second >> 8) % 64)
 }
 
 impl std::fmt::Debug for Prefilter {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Prefilter of {} bits", self.bits.len() * 32)
+        write!(formatter, "Prefilter of {} bits", self.bits.len() * 64)
     }
 }
 
 /// The code of a class, without marks. Neighbouring classes are far apart.
-fn hashed(class: u32) -> u16 {
-    if class == 0 { 0 } else { ((class.wrapping_mul(9_973)) % CODES + 1) as u16 }
+fn hashed(class: u32) -> u32 {
+    if class == 0 { 0 } else { class.wrapping_mul(9_973) % CODES + 1 }
 }
