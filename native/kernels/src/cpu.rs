@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const UNKNOWN: u8 = 0;
 const PORTABLE: u8 = 1;
 const BIT_INSTRUCTIONS: u8 = 2;
+const AVX512: u8 = 3;
 
 static FOUND: AtomicU8 = AtomicU8::new(UNKNOWN);
 
@@ -13,32 +14,49 @@ pub fn use_portable() {
     FOUND.store(PORTABLE, Ordering::Relaxed);
 }
 
-/// Whether [`use_portable`] was called.
+/// Whether [`use_portable`] was called, or the CPU has nothing more.
 #[must_use]
 pub fn is_portable() -> bool {
-    FOUND.load(Ordering::Relaxed) == PORTABLE
+    level() == PORTABLE
 }
 
 /// Whether BMI1, BMI2 and AVX2 may be used.
 #[inline]
 #[must_use]
 pub fn has_bit_instructions() -> bool {
+    level() >= BIT_INSTRUCTIONS
+}
+
+/// Whether, besides, AVX-512 may be used, with BW, VL and VBMI2.
+#[inline]
+#[must_use]
+pub fn has_avx512() -> bool {
+    level() >= AVX512
+}
+
+#[inline]
+fn level() -> u8 {
     match FOUND.load(Ordering::Relaxed) {
         UNKNOWN => find(),
-        found => found == BIT_INSTRUCTIONS,
+        found => found,
     }
 }
 
 #[cold]
-fn find() -> bool {
+fn find() -> u8 {
     #[cfg(target_arch = "x86_64")]
-    let here = std::arch::is_x86_feature_detected!("bmi1")
-        && std::arch::is_x86_feature_detected!("bmi2")
-        && std::arch::is_x86_feature_detected!("avx2");
+    let found = {
+        use std::arch::is_x86_feature_detected as has;
+        let bits = has!("bmi1") && has!("bmi2") && has!("avx2");
+        let wide = has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vbmi2") && has!("popcnt");
+        match (bits, wide) {
+            (true, true) => AVX512,
+            (true, false) => BIT_INSTRUCTIONS,
+            _ => PORTABLE,
+        }
+    };
     #[cfg(not(target_arch = "x86_64"))]
-    let here = false;
-    if here {
-        FOUND.store(BIT_INSTRUCTIONS, Ordering::Relaxed);
-    }
-    here
+    let found = PORTABLE;
+    FOUND.store(found, Ordering::Relaxed);
+    found
 }

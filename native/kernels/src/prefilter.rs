@@ -4,6 +4,9 @@
 //! over, so that `加 微` and `加微` are the same pair. A bit can be set for another pair, by accident: whoever asks
 //! looks closer. What is not set begins no pattern.
 
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
 use crate::automaton::{Automaton, NO_PATTERN, ROOT, SIMPLE};
 use crate::classes::{Classes, Entry};
 use crate::cpu;
@@ -31,9 +34,8 @@ const CODE_POINTS: usize = 0x1_0000;
 /// So many characters are passed at once.
 const BLOCK: usize = 8;
 
-/// Bits a pair, about, of which it has two in one word: one look in 250 is in vain in a text of pairs that begin no
-/// pattern.
-const BITS_A_PAIR: usize = 32;
+/// Bits a pair, about: one look in so many is in vain in a text of pairs that begin no pattern.
+const BITS_A_PAIR: usize = 128;
 const MOST_SHIFT: u32 = 9;
 
 /// Where a scan stands: codes of the last character that is no noise, and of the very last.
@@ -47,7 +49,8 @@ pub struct Cursor {
 pub struct Prefilter {
     /// Of the Basic Multilingual Plane; for other characters computed from their entries.
     codes: Section<u16>,
-    bits: Section<u64>,
+    /// Behind the last there is an empty word.
+    bits: Section<u32>,
     /// The code of the first is shifted by so many bits; there are 2^(15 + shift).
     shift: u32,
     /// Whether noise is passed over.
@@ -100,10 +103,10 @@ impl Prefilter {
                 marks[entry.class() as usize][usize::from(code & INSIDE != 0)] = true;
             }
         }
-        let mut bits = vec![0; 1 << (15 + shift - 6)];
+        let mut bits = vec![0; (1 << (15 + shift - 5)) + 1];
         let mut set = |first: u32, second: u32| {
-            let (word, a, b) = place(first, second, shift);
-            bits[word] |= 1 << a | 1 << b;
+            let place = place(first, second, shift);
+            bits[place / 32] |= 1 << (place % 32);
         };
         for &(first, second, whole_start) in pairs {
             for mark in [0, INSIDE] {
@@ -128,12 +131,13 @@ impl Prefilter {
 
     pub(crate) fn read(group: &str, reader: &Reader<'_>, noise: bool, alphabet: usize) -> Result<Self, Damaged> {
         let codes: Section<u16> = reader.get(group, "codes")?;
-        let bits: Section<u64> = reader.get(group, "bits")?;
+        let bits: Section<u32> = reader.get(group, "bits")?;
         let alone: Section<u8> = reader.get(group, "alone")?;
         check(codes.len() == CODE_POINTS, "codes")?;
         check(alone.len() == alphabet + 1, "alone")?;
-        let shift = (bits.len().max(1).trailing_zeros() + 6).wrapping_sub(15);
-        check(bits.len().is_power_of_two() && shift <= MOST_SHIFT, "bits")?;
+        let words = bits.len().saturating_sub(1);
+        let shift = (words.max(1).trailing_zeros() + 5).wrapping_sub(15);
+        check(words.is_power_of_two() && shift <= MOST_SHIFT && bits[words] == 0, "bits")?;
         Ok(Self { codes, bits, shift, noise, alone })
     }
 
@@ -209,7 +213,21 @@ impl Prefilter {
         }
         #[cfg(target_arch = "x86_64")]
         if cpu::has_bit_instructions() {
-            // SAFETY: this CPU has them.
+            // A hit is often followed by another, and wide blocks are read twice where something is in them.
+            // SAFETY: this CPU has what the calls need.
+            return unsafe {
+                let narrow = text.len().min(at + wide::BLOCK);
+                let passed = self.pass_blocks_by_bit_instructions(classes, &text[..narrow], at, cursor);
+                if passed + BLOCK > narrow && cpu::has_avx512() && text.len() >= passed + wide::BLOCK {
+                    let wide = self.pass_wide_blocks(classes, text, passed, cursor);
+                    self.pass_blocks_by_bit_instructions(classes, text, wide, cursor)
+                } else if passed + BLOCK > narrow {
+                    self.pass_blocks_by_bit_instructions(classes, text, passed, cursor)
+                } else {
+                    passed
+                }
+            };
+            #[cfg(any())]
             return unsafe { self.pass_blocks_by_bit_instructions(classes, text, at, cursor) };
         }
         self.pass_blocks_here(classes, text, at, cursor)
@@ -268,31 +286,30 @@ impl Cursor {
     /// Reads the code of a character, without [`STOP`]; the lowest bit tells whether it ends a pair.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn read(&mut self, code: u32, bits: &[u64], shift: u32) -> u64 {
-        let (word, a, b) = place(self.first, code, shift);
-        debug_assert!(word < bits.len());
-        // SAFETY: both codes are below 2^15, as STOP is masked off, so `place` is below 2^(15 + shift) / 64, which is
-        // the number of words: `build` and `read` see to it.
-        let word = unsafe { *bits.get_unchecked(word) };
+    fn read(&mut self, code: u32, bits: &[u32], shift: u32) -> u32 {
+        let place = place(self.first, code, shift);
+        debug_assert!(place / 32 < bits.len());
+        // SAFETY: both codes are below 2^15, as STOP is masked off, so `place` is below 2^(15 + shift), which is the
+        // number of bits: `build` and `Prefilter::read` see to it.
+        let word = unsafe { *bits.get_unchecked(place / 32) };
         // At the start of a word without INSIDE.
         let first = code & (self.raw | !INSIDE);
         self.first = if code == NOISE { self.first } else { first };
         self.raw = code;
-        (word >> a) & (word >> b)
+        word >> (place % 32)
     }
 }
 
-/// The word and the two bits in it of a pair of codes.
+/// The bit of a pair of codes.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn place(first: u32, second: u32, shift: u32) -> (usize, u32, u32) {
-    let index = (first << shift) ^ second;
-    (index as usize / 64, index % 64, (second >> 8) % 64)
+fn place(first: u32, second: u32, shift: u32) -> usize {
+    ((first << shift) ^ second) as usize
 }
 
 impl std::fmt::Debug for Prefilter {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Prefilter of {} bits", self.bits.len() * 64)
+        write!(formatter, "Prefilter of {} bits", self.bits.len() * 32)
     }
 }
 
