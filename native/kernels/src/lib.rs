@@ -11,3 +11,4 @@ pub mod scan;
 mod sink;
 pub mod stream;
 pub mod text;
+pub mod tokens;

@@ -6,6 +6,7 @@ mod chunker;
 mod errors;
 mod filter;
 mod pystr;
+mod tokens;
 
 #[pymodule]
 fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -14,6 +15,7 @@ fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
     filter::register(module)?;
     chunker::register(module)?;
+    tokens::register(module)?;
     Ok(())
 }
 
