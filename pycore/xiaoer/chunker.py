@@ -4,15 +4,13 @@ from operator import index
 from typing import TYPE_CHECKING, Literal
 
 from xiaoer._backend import load
-from xiaoer.errors import BackendError
 
 if TYPE_CHECKING or load("xiaoer_native") is not None:
     from xiaoer_native import Chunker as _Chunker
     from xiaoer_native import count_tokens as _count_tokens
 else:
     from xiaoer.pure.chunker import Chunker as _Chunker
-
-    _count_tokens = None
+    from xiaoer.pure.chunker import count_tokens as _count_tokens
 
 __all__ = ["Chunker", "count_tokens"]
 
@@ -73,12 +71,7 @@ class Chunker:
         if unit not in ("chars", "tokens"):
             raise ValueError(f"unit is {unit!r}; it must be 'chars' or 'tokens'")
         _check_encoding(encoding)
-        if _count_tokens is not None:
-            self._kernel = _Chunker(limit, overlap, encoding if unit == "tokens" else None)
-        elif unit == "chars":
-            self._kernel = _Chunker(limit, overlap)
-        else:
-            raise _no_tables()
+        self._kernel = _Chunker(limit, overlap, encoding if unit == "tokens" else None)
 
     def split(self, text: str) -> list[str]:
         """The chunks, in order. Without overlap, joined they are the text again. An empty text has none."""
@@ -102,15 +95,9 @@ def count_tokens(text: str, encoding: str = "o200k_base") -> int:
     2
     """
     _check_encoding(encoding)
-    if _count_tokens is None:
-        raise _no_tables()
     return _count_tokens(text, encoding)
 
 
 def _check_encoding(encoding: str) -> None:
     if encoding not in ENCODINGS:
         raise ValueError(f"encoding is {encoding!r}; it must be one of {', '.join(ENCODINGS)}")
-
-
-def _no_tables() -> BackendError:
-    return BackendError("counting tokens needs the vocabularies in xiaoer-native; the pure backend has none")

@@ -91,6 +91,8 @@ CUTS: list[tuple[str, int, list[str]]] = [
     ("- abcdef", 5, ["- abc", "def"]),
     # whitespace that does not fit leads the next chunk, and is no chunk while there is anything else
     ("甲。乙。\n丙", 5, ["甲。乙。\n", "丙"]),
+    ("你好。在吗i.e. ", 9, ["你好。", "在吗i.e. "]),  # blanks at the end are no line
+    ("甲乙丙丁戊\n1. \n ", 8, ["甲乙丙丁戊\n1.", " \n "]),  # but a blank line is
     ("abcde\n\nfgh ij", 5, ["abcde", "\n\nfgh", " ij"]),
     ("          ", 4, ["    ", "    ", "  "]),
     # clusters

@@ -128,7 +128,7 @@ impl<'a, T: Scan, M: Measure> Cutter<'a, T, M> {
                 self.start = self.done;
                 reach = self.places.measure.reach(self.start, limit);
             } else {
-                return Some((rank, cut)); // one code point of more tokens than the limit
+                return (cut < end).then_some((rank, cut)); // one code point of more tokens than the limit
             }
         }
     }

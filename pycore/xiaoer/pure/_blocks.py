@@ -60,7 +60,7 @@ def rank_lines(text: str, places: bytearray, limit: int) -> None:
             for line in lines[block.first + 1 : block.last + 1]:
                 lift(places, line.start, line.start, ITEM)
         before = block
-    if before is not None:
+    if before is not None and lines[before.last].stop < lines[before.last].end:
         gap = _content_stop(text, lines[before.last])
         lift(places, gap, len(text), max(places[gap], _rank_between(text, lines, before, end)))
 

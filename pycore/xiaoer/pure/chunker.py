@@ -2,13 +2,14 @@
 
 import re
 
+from xiaoer.errors import BackendError
 from xiaoer.pure._blocks import rank_lines
 from xiaoer.pure._graphemes import clusters
 from xiaoer.pure._marks import BLANKS, NEWLINES
 from xiaoer.pure._phrases import rank_phrases
 from xiaoer.pure._ranks import GRAPHEME, INSIDE, LINE, PARAGRAPH, SENTENCE, WORD
 
-__all__ = ["Chunker", "ranks"]
+__all__ = ["Chunker", "count_tokens", "ranks"]
 
 _WHITESPACE = BLANKS + NEWLINES
 _CONTENT = re.compile(f"[{BLANKS}]*[^{BLANKS}{NEWLINES}]")
@@ -24,12 +25,19 @@ def ranks(text: str, limit: int) -> bytearray:
     return places
 
 
+def count_tokens(text: str, encoding: str) -> int:
+    """Raises BackendError: a twin of this would need megabytes of vocabularies in Python."""
+    raise BackendError(f"the vocabulary of {encoding} is in xiaoer-native; the pure backend cannot count tokens")
+
+
 class Chunker:
     """Cuts by code points. The arguments are checked by `xiaoer.chunker.Chunker`."""
 
     __slots__ = ("_limit", "_overlap")
 
-    def __init__(self, limit: int, overlap: int) -> None:
+    def __init__(self, limit: int, overlap: int, encoding: str | None = None) -> None:
+        if encoding is not None:
+            count_tokens("", encoding)
         self._limit = limit
         self._overlap = overlap
 

@@ -443,7 +443,10 @@ impl<'a, T: Scan, M: Measure> Places<'a, T, M> {
         };
         let phrase = rank_behind(text, first);
         let phrase = if phrase > Rank::Grapheme { self.lowered(first, phrase) } else { phrase };
-        gap.rank = rank_between(before, after, is_parted(&text[first..content])).max(phrase);
+        // A last line of nothing but blanks is a blank line too.
+        let is_parted =
+            is_parted(&text[first..content]) || (last == text.len() && !text[last - 1].is_newline());
+        gap.rank = rank_between(before, after, is_parted).max(phrase);
         gap
     }
 }

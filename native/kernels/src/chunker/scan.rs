@@ -5,56 +5,55 @@
 
 use crate::text::Unit;
 
-/// Sets of characters, as tests in the width of the text: wider ones would halve the speed.
-pub trait Scan: Unit + Send + Sync {
+/// Sets of characters, as tests in the width of the text: wider ones would halve the speed. Not 0 is yes.
+pub trait Scan: Unit + Send + Sync + Default + std::ops::BitOr<Output = Self> + Eq {
     /// `NEWLINE` of `marks`.
-    fn is_newline(self) -> bool;
+    fn newline(self) -> Self;
     /// What every code fence and table has: a backtick, a tilde or a bar.
-    fn is_kept(self) -> bool;
+    fn kept(self) -> Self;
     /// `WEAK_END` of `marks`, as far as Latin-1 goes.
-    fn is_dot(self) -> bool;
-}
+    fn dot(self) -> Self;
 
-impl Scan for u8 {
-    #[inline(always)]
+    /// Whether it ends a line.
+    #[inline]
     fn is_newline(self) -> bool {
-        (self.wrapping_sub(0x0a) < 4) | (self == 0x85)
-    }
-
-    #[inline(always)]
-    fn is_kept(self) -> bool {
-        (self == b'`') | (self == b'~') | (self == b'|')
-    }
-
-    #[inline(always)]
-    fn is_dot(self) -> bool {
-        (self == b'.') | (self == b'!') | (self == b'?') | (self == b';')
+        self.newline() != Self::default()
     }
 }
 
-macro_rules! wide {
-    ($unit:ty) => {
+macro_rules! scan {
+    ($unit:ty, $more_newlines:expr) => {
+        #[allow(
+            clippy::inline_always,
+            reason = "else they are not compiled for the instructions of their caller"
+        )]
         impl Scan for $unit {
             #[inline(always)]
-            fn is_newline(self) -> bool {
-                (self.wrapping_sub(0x0a) < 4) | (self == 0x85) | (self & !1 == 0x2028)
+            fn newline(self) -> Self {
+                let more: fn($unit) -> $unit = $more_newlines;
+                <$unit>::from(self.wrapping_sub(0x0a) < 4) | <$unit>::from(self == 0x85) | more(self)
             }
 
             #[inline(always)]
-            fn is_kept(self) -> bool {
-                (self == 0x60) | (self == 0x7e) | (self == 0x7c)
+            fn kept(self) -> Self {
+                // A bar and a tilde differ in one bit.
+                <$unit>::from(self == 0x60) | <$unit>::from(self & !2 == 0x7c)
             }
 
             #[inline(always)]
-            fn is_dot(self) -> bool {
-                (self == 0x2e) | (self == 0x21) | (self == 0x3f) | (self == 0x3b)
+            fn dot(self) -> Self {
+                <$unit>::from(self == 0x2e)
+                    | <$unit>::from(self == 0x21)
+                    | <$unit>::from(self == 0x3f)
+                    | <$unit>::from(self == 0x3b)
             }
         }
     };
 }
 
-wide!(u16);
-wide!(u32);
+scan!(u8, |_| 0);
+scan!(u16, |unit| u16::from(unit & !1 == 0x2028));
+scan!(u32, |unit| u32::from(unit & !1 == 0x2028));
 
 /// Runs a search in the widest instructions that this CPU has.
 macro_rules! dispatch {
@@ -77,37 +76,37 @@ macro_rules! dispatch {
 /// Index of the first newline.
 #[inline]
 pub fn find_newline<T: Scan>(text: &[T]) -> Option<usize> {
-    dispatch!(text, forward, T::is_newline)
+    dispatch!(text, forward, T::newline)
 }
 
 /// Index of the last newline.
 #[inline]
 pub fn rfind_newline<T: Scan>(text: &[T]) -> Option<usize> {
-    dispatch!(text, backward, T::is_newline)
+    dispatch!(text, backward, T::newline)
 }
 
 /// Index of the first character that a fence or table may start with.
 #[inline]
 pub fn find_kept<T: Scan>(text: &[T]) -> Option<usize> {
-    dispatch!(text, forward, T::is_kept)
+    dispatch!(text, forward, T::kept)
 }
 
 /// Index of the last full stop, exclamation or question mark or semicolon of ASCII.
 #[inline]
 pub fn rfind_dot<T: Scan>(text: &[T]) -> Option<usize> {
-    dispatch!(text, backward, T::is_dot)
+    dispatch!(text, backward, T::dot)
 }
 
 const BLOCK: usize = 64;
 const PART: usize = 8;
 
 #[inline(always)]
-fn any<T: Scan>(block: &[T], is: impl Fn(T) -> bool) -> bool {
-    block.iter().fold(false, |found, &unit| found | is(unit))
+fn any<T: Scan>(block: &[T], is: impl Fn(T) -> T) -> bool {
+    block.iter().fold(T::default(), |found, &unit| found | is(unit)) != T::default()
 }
 
 #[inline(always)]
-fn forward<T: Scan>(text: &[T], is: impl Fn(T) -> bool + Copy) -> Option<usize> {
+fn forward<T: Scan>(text: &[T], is: impl Fn(T) -> T + Copy) -> Option<usize> {
     let mut blocks = text.chunks_exact(BLOCK);
     let mut before = 0;
     for block in blocks.by_ref() {
@@ -120,20 +119,20 @@ fn forward<T: Scan>(text: &[T], is: impl Fn(T) -> bool + Copy) -> Option<usize> 
 }
 
 #[inline(always)]
-fn within<T: Scan>(text: &[T], is: impl Fn(T) -> bool + Copy) -> Option<usize> {
+fn within<T: Scan>(text: &[T], is: impl Fn(T) -> T + Copy) -> Option<usize> {
     let mut before = 0;
     let mut parts = text.chunks_exact(PART);
     for part in parts.by_ref() {
         if any(part, is) {
-            return part.iter().position(|&unit| is(unit)).map(|at| before + at);
+            return part.iter().position(|&unit| is(unit) != T::default()).map(|at| before + at);
         }
         before += PART;
     }
-    parts.remainder().iter().position(|&unit| is(unit)).map(|at| before + at)
+    parts.remainder().iter().position(|&unit| is(unit) != T::default()).map(|at| before + at)
 }
 
 #[inline(always)]
-fn backward<T: Scan>(text: &[T], is: impl Fn(T) -> bool + Copy) -> Option<usize> {
+fn backward<T: Scan>(text: &[T], is: impl Fn(T) -> T + Copy) -> Option<usize> {
     let mut blocks = text.rchunks_exact(BLOCK);
     let mut before = text.len();
     for block in blocks.by_ref() {
@@ -146,14 +145,14 @@ fn backward<T: Scan>(text: &[T], is: impl Fn(T) -> bool + Copy) -> Option<usize>
 }
 
 #[inline(always)]
-fn rwithin<T: Scan>(text: &[T], is: impl Fn(T) -> bool + Copy) -> Option<usize> {
+fn rwithin<T: Scan>(text: &[T], is: impl Fn(T) -> T + Copy) -> Option<usize> {
     let mut parts = text.rchunks_exact(PART);
     let mut before = text.len();
     for part in parts.by_ref() {
         before -= PART;
         if any(part, is) {
-            return part.iter().rposition(|&unit| is(unit)).map(|at| before + at);
+            return part.iter().rposition(|&unit| is(unit) != T::default()).map(|at| before + at);
         }
     }
-    parts.remainder().iter().rposition(|&unit| is(unit))
+    parts.remainder().iter().rposition(|&unit| is(unit) != T::default())
 }
