@@ -1,8 +1,8 @@
-//! Tokens of OpenAI's models: the encodings that the `tiktoken` crate embeds, tables and all (MIT or Apache-2.0; the
-//! vocabularies are OpenAI's, MIT).
+//! Tokens of `OpenAI`'s models: the encodings that the `tiktoken` crate embeds, tables and all (MIT or Apache-2.0; the
+//! vocabularies are `OpenAI`'s, MIT).
 //!
 //! A table is unpacked when it is first asked for, and stays. Special tokens are plain text. A text is encoded as
-//! UTF-8: a pair of surrogates as the character it stands for, a surrogate alone as U+FFFD, as OpenAI's own does.
+//! UTF-8: a pair of surrogates as the character it stands for, a surrogate alone as U+FFFD, as `OpenAI`'s own does.
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// By the name that OpenAI gave it.
+    /// By the name that `OpenAI` gave it.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {

@@ -1,5 +1,8 @@
 //! The chunker, translated. Arguments are checked by `xiaoer.chunker.Chunker`.
 
+// Py_ssize_t and usize: a list is no longer than its text.
+#![allow(clippy::cast_possible_wrap)]
+
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;

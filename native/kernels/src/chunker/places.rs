@@ -409,9 +409,10 @@ impl<'a, T: Scan, M: Measure> Places<'a, T, M> {
         let is_space = |unit: &&T| is_whitespace(unit.code_point());
         let first = newline - text[..newline].iter().rev().take_while(is_space).count();
         let content = newline + text[newline..].iter().take_while(is_space).count();
-        let last = match content == text.len() {
-            true => content,
-            false => newline + rfind_newline(&text[newline..content]).map_or(0, |at| at + 1),
+        let last = if content == text.len() {
+            content
+        } else {
+            newline + rfind_newline(&text[newline..content]).map_or(0, |at| at + 1)
         };
         let mut gap = Gap { first, last, content, rank: Rank::Grapheme, only_starts: false };
         if first == 0 {

@@ -3,15 +3,20 @@
 //! Plain loops over blocks that the compiler turns into vector instructions; on x86-64 each is compiled a second time
 //! for AVX2, which is chosen when it runs.
 
+#![allow(clippy::inline_always, reason = "else they are not compiled for the instructions of their caller")]
+
 use crate::text::Unit;
 
 /// Sets of characters, as tests in the width of the text: wider ones would halve the speed. Not 0 is yes.
 pub trait Scan: Unit + Send + Sync + Default + std::ops::BitOr<Output = Self> + Eq {
     /// `NEWLINE` of `marks`.
+    #[must_use]
     fn newline(self) -> Self;
     /// What every code fence and table has: a backtick, a tilde or a bar.
+    #[must_use]
     fn kept(self) -> Self;
     /// `WEAK_END` of `marks`, as far as Latin-1 goes.
+    #[must_use]
     fn dot(self) -> Self;
 
     /// Whether it ends a line.
@@ -23,10 +28,6 @@ pub trait Scan: Unit + Send + Sync + Default + std::ops::BitOr<Output = Self> + 
 
 macro_rules! scan {
     ($unit:ty, $more_newlines:expr) => {
-        #[allow(
-            clippy::inline_always,
-            reason = "else they are not compiled for the instructions of their caller"
-        )]
         impl Scan for $unit {
             #[inline(always)]
             fn newline(self) -> Self {
