@@ -8,8 +8,9 @@ from fuzz.reader import Reader
 from support.filter_oracle import Oracle
 from xiaoer import Fold, Skip, WordFilter
 
-LETTERS = "abA加微1 .\u200b\ud800"
-FOLDS = 4
+# None that folds to several, for the oracle knows of none.
+LETTERS = "abA加微1 .\u200b\ud800國国é\u0430③"
+FOLDS = 256
 LONGEST = 24
 _SHARED = Path("/dev/shm")
 _FOLDER = tempfile.TemporaryDirectory(dir=_SHARED if _SHARED.is_dir() else None, prefix="xiaoer-fuzz-")
@@ -22,15 +23,16 @@ class Changing:
         self.reader = reader
         self.fold = reader.below(FOLDS)
         self.skip = (reader.below(4), reader.below(5))
-        self.whole_words = bool(reader.below(2))
+        flags = reader.below(4)
+        self.whole_words = bool(flags & 1)
+        self.repeats = bool(flags & 2)
         self.words: list[str] = []
         self.allow = [reader.text(LETTERS, 3) or "b" for _ in range(reader.below(3))]
-        self.filter = WordFilter(
-            [], allow=self.allow, fold=Fold(self.fold), skip=Skip(*self.skip), whole_words=self.whole_words
-        )
+        skip = Skip(*self.skip, self.repeats)
+        self.filter = WordFilter([], allow=self.allow, fold=Fold(self.fold), skip=skip, whole_words=self.whole_words)
 
     def oracle(self) -> Oracle:
-        return Oracle(list(self.words), self.allow, self.fold, self.skip, self.whole_words)
+        return Oracle(list(self.words), self.allow, self.fold, self.skip, self.whole_words, self.repeats)
 
     def step(self, streams: list[tuple[Any, Oracle, str, str]]) -> None:
         reader = self.reader

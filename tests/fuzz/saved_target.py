@@ -66,7 +66,7 @@ WHOLE, ARRAYS = _whole()
 
 
 def altered(reader: Reader) -> bytes:
-    """The whole file with some numbers in its arrays changed: each any array, any place, 1 to 4 bytes."""
+    """The whole file with some numbers in its arrays changed: each any array, any place, a byte or two."""
     content = bytearray(WHOLE)
     for _ in range(MOST_CHANGES):
         if not reader:
@@ -75,7 +75,7 @@ def altered(reader: Reader) -> bytes:
         # Small arrays, and the beginnings of large ones, more often.
         place = reader.byte() | (reader.byte() << 8 | reader.byte() << 16 if reader.below(4) == 0 else 0)
         at = offset + place % max(length, 1)
-        changed = reader.take(reader.below(4) + 1)[: offset + length - at]
+        changed = reader.take(reader.below(2) + 1)[: offset + length - at]
         content[at : at + len(changed)] = changed
     return bytes(content)
 

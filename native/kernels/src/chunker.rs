@@ -1,16 +1,26 @@
 //! Cuts a text into chunks of bounded length at the best place before the limit.
 //!
-//! First every place between two code points gets a rank (see [`Rank`]), then the cuts are chosen. The pure twin,
-//! `xiaoer/pure/chunker.py`, is the specification and has the same parts.
+//! The pure twin, `xiaoer/pure/chunker.py`, is the specification: it ranks every place and then cuts. Here only those
+//! places are ranked that may be cut at, from the limit back.
 
-mod blocks;
 mod grapheme_table;
 mod graphemes;
+mod kept;
+mod lines;
 mod marks;
+mod measure;
 mod phrases;
+mod places;
+mod scan;
 
-use crate::text::Unit;
-use marks::{BLANK, NEWLINE, marks};
+use lines::{is_blank, is_whitespace};
+use marks::{BLANK, CLOSER, END, NEWLINE};
+use measure::Chars;
+pub(crate) use measure::Measure;
+use places::Places;
+pub use scan::Scan;
+
+use crate::tokens::{Encoding, Tokens};
 
 /// How good a place is for a cut; a later one is better. `xiaoer/pure/_ranks.py` says what each means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,126 +38,173 @@ enum Rank {
     Paragraph,
 }
 
-/// Lifts the places `first` to `last`, both included, to at least this rank.
-fn raise(places: &mut [Rank], first: usize, last: usize, rank: Rank) {
-    for place in &mut places[first..=last] {
-        *place = rank.max(*place);
-    }
+/// What limit and overlap count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Code points.
+    Chars,
+    /// Tokens of a model.
+    Tokens(Encoding),
 }
 
-/// Puts the places `first` to `last`, both included, to at most this rank. The range may be empty.
-fn lower(places: &mut [Rank], first: usize, last: usize, rank: Rank) {
-    for place in &mut places[first..(last + 1).max(first)] {
-        *place = rank.min(*place);
-    }
-}
-
-fn ranks<T: Unit>(text: &[T], limit: usize) -> Vec<Rank> {
-    let mut places = vec![Rank::Grapheme; text.len() + 1];
-    phrases::rank(text, &mut places);
-    blocks::rank(text, &mut places, limit);
-    graphemes::rank(text, &mut places);
-    places
-}
-
-/// Cuts by code points: `limit` at most in a chunk, whole sentences of up to `overlap` repeated from the one before.
+/// Cuts chunks of `limit` at most, with whole sentences of up to `overlap` repeated from the one before.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunker {
     limit: usize,
     overlap: usize,
+    count: Count,
 }
 
 impl Chunker {
     /// # Panics
     /// If `overlap` is not below `limit`.
     #[must_use]
-    pub fn new(limit: usize, overlap: usize) -> Self {
+    pub fn new(limit: usize, overlap: usize, count: Count) -> Self {
         assert!(overlap < limit, "the overlap must be below the limit");
-        Self { limit, overlap }
+        Self { limit, overlap, count }
     }
 
     /// Start and end of every chunk, in code points.
     #[must_use]
-    pub fn spans<T: Unit>(&self, text: &[T]) -> Vec<(usize, usize)> {
+    pub fn spans<T: Scan>(&self, text: &[T]) -> Vec<(usize, usize)> {
         if text.is_empty() {
             return Vec::new();
         }
-        let mut spans = Vec::with_capacity(text.len() / self.limit + 1);
-        if text.len() > self.limit {
-            let ranked = Ranked { text, places: ranks(text, self.limit), limit: self.limit };
-            let (mut start, mut cut) = (0, 0);
-            while text.len() - start > self.limit {
-                cut = ranked.cut(start, cut);
-                spans.push((start, cut));
-                start = ranked.next_start(start, cut, self.overlap);
+        match self.count {
+            Count::Chars => {
+                Cutter::new(text, Chars { limit: self.limit, length: text.len() }, self.overlap).run()
             }
-            spans.push((start, text.len()));
-        } else {
-            spans.push((0, text.len()));
+            Count::Tokens(encoding) => {
+                Cutter::new(text, Tokens::new(text, encoding, self.limit), self.overlap).run()
+            }
         }
+    }
+}
+
+/// The text from `start` on is to be cut; up to `done` it is in the chunks before.
+struct Cutter<'a, T, M> {
+    places: Places<'a, T, M>,
+    overlap: usize,
+    start: usize,
+    done: usize,
+}
+
+impl<'a, T: Scan, M: Measure> Cutter<'a, T, M> {
+    fn new(text: &'a [T], measure: M, overlap: usize) -> Self {
+        Self { places: Places::new(text, measure), overlap, start: 0, done: 0 }
+    }
+
+    fn run(mut self) -> Vec<(usize, usize)> {
+        let end = self.places.text.len();
+        let mut spans = Vec::with_capacity(end / self.places.measure.limit() + 1);
+        while let Some((rank, cut)) = self.next_cut() {
+            spans.push((self.start, cut));
+            self.start = if self.overlap > 0 && rank >= Rank::Sentence { self.next_start(cut) } else { cut };
+            self.done = cut;
+        }
+        spans.push((self.start, end));
         spans
     }
-}
 
-struct Ranked<'a, T> {
-    text: &'a [T],
-    places: Vec<Rank>,
-    limit: usize,
-}
-
-impl<T: Unit> Ranked<'_, T> {
-    /// The last place of the best rank in reach that takes the chunk beyond `done` and beyond mere whitespace.
-    fn cut(&self, start: usize, done: usize) -> usize {
-        let reach = start + self.limit;
-        let content = self.skip_whitespace(done, reach);
-        self.best(content + 1, reach).or_else(|| self.best(done + 1, reach)).unwrap_or(reach)
-    }
-
-    /// The last place of the best rank from `first` to `last`, both included; none if all are `Inside`.
-    fn best(&self, first: usize, last: usize) -> Option<usize> {
-        let window = self.places.get(first..=last)?;
-        let best = *window.iter().max()?;
-        if best == Rank::Inside {
+    /// Where the chunk ends, and the rank of that place; none if all the rest is one chunk.
+    fn next_cut(&mut self) -> Option<(Rank, usize)> {
+        let end = self.places.text.len();
+        let limit = self.places.measure.limit();
+        let mut reach = self.places.measure.reach(self.start, limit);
+        if reach == end && self.places.measure.fits(self.start, end) {
             return None;
         }
-        window.iter().rposition(|&rank| rank == best).map(|at| first + at)
+        loop {
+            reach = reach.max(self.done + 1);
+            let (rank, cut) = self.cut(reach);
+            let excess = self.places.measure.excess(self.start, cut, limit);
+            if excess == 0 {
+                return Some((rank, cut));
+            }
+            // Only tokens, which are others where a text is cut.
+            if cut > self.done + 1 {
+                reach = self.places.measure.back(cut, excess).clamp(self.done + 1, cut - 1);
+            } else if self.start < self.done {
+                self.start = self.done;
+                reach = self.places.measure.reach(self.start, limit);
+            } else {
+                return (cut < end).then_some((rank, cut)); // one code point of more tokens than the limit
+            }
+        }
     }
 
-    fn next_start(&self, start: usize, cut: usize, overlap: usize) -> usize {
-        if overlap == 0 || self.places[cut] < Rank::Sentence {
-            return cut;
+    /// See `_cut` of the pure twin.
+    fn cut(&mut self, reach: usize) -> (Rank, usize) {
+        let Self { places, start, done, .. } = self;
+        places.open(*start, reach);
+        let limit = places.measure.limit();
+        let first = places.skip_whitespace(*done, reach) + 1;
+        if first <= reach {
+            let half = first.max(places.measure.reach(*start, limit / 2));
+            let eighth = first.max(places.measure.reach(*start, limit / 8));
+            let below = |place: usize| reach.min(place.saturating_sub(1));
+            let found = places
+                .strong(half, reach)
+                .or_else(|| places.strong(eighth, below(half)))
+                .or_else(|| places.weak(half, reach))
+                .or_else(|| places.weak(eighth, below(half)))
+                .or_else(|| places.cluster(half, reach))
+                .or_else(|| places.strong(first, below(eighth)))
+                .or_else(|| places.weak(first, below(eighth)))
+                .or_else(|| places.cluster(first, below(half)));
+            if let Some(found) = found {
+                return found;
+            }
         }
-        let room = self.room_needed(cut, Rank::Sentence).or_else(|| self.room_needed(cut, Rank::Grapheme));
-        let Some(room) = room else { return cut };
+        let cut = (*done + 1..=reach).rev().find(|&at| !places.is_inside(at));
+        (Rank::Grapheme, cut.unwrap_or(reach))
+    }
+
+    /// Where the next chunk starts: `cut`, or as many whole sentences before it as fit. See the pure twin.
+    fn next_start(&mut self, cut: usize) -> usize {
+        let Some(next) =
+            self.next_place(cut, Rank::Sentence).or_else(|| self.next_place(cut, Rank::Grapheme))
+        else {
+            return cut;
+        };
+        let Self { places, overlap, start, .. } = self;
+        let limit = places.measure.limit();
         let earliest =
-            (start + 1).max(cut.saturating_sub(overlap)).max((cut + room).saturating_sub(self.limit));
+            (*start + 1).max(places.measure.back(cut, *overlap)).max(places.measure.back(next, limit));
         (earliest..cut)
-            .find(|&at| self.places[at] >= Rank::Sentence && self.starts_content(at))
+            .find(|&at| {
+                starts_content(places.text, at)
+                    && places.rank_at(at) >= Rank::Sentence
+                    && places.measure.excess(at, cut, *overlap) == 0
+                    && places.measure.fits(at, next)
+            })
             .unwrap_or(cut)
     }
 
-    /// How far behind `cut` the next place of at least this rank lies, if not farther than the limit.
-    fn room_needed(&self, cut: usize, rank: Rank) -> Option<usize> {
-        let end = self.text.len();
-        let reach = cut + self.limit;
-        let first = self.skip_whitespace(cut, reach) + 1;
-        (first..=reach.min(end)).find(|&at| self.places[at] >= rank || at == end).map(|at| at - cut)
+    /// The next place of at least this rank behind `cut`, or the end, if not farther than the limit.
+    fn next_place(&mut self, cut: usize, rank: Rank) -> Option<usize> {
+        let Self { places, .. } = self;
+        let text = places.text;
+        let reach = places.measure.reach(cut, places.measure.limit());
+        let first = places.skip_whitespace(cut, reach) + 1;
+        (first..=reach).find(|&at| {
+            at == text.len() || (may_part(text, at) || rank == Rank::Grapheme) && places.rank_at(at) >= rank
+        })
     }
+}
 
-    fn skip_whitespace(&self, from: usize, stop: usize) -> usize {
-        let stop = stop.min(self.text.len());
-        (from..stop).find(|&at| self.marks(at) & (BLANK | NEWLINE) == 0).unwrap_or(stop)
-    }
+/// Whether a sentence starts here and not elsewhere in the same gap; indentation belongs to the sentence.
+fn starts_content<T: Scan>(text: &[T], at: usize) -> bool {
+    let blanks = text[at..].iter().take_while(|unit| is_blank(unit.code_point())).count();
+    (blanks == 0 || text[at - 1].is_newline())
+        && text.get(at + blanks).is_some_and(|unit| !unit.is_newline())
+        && may_part(text, at)
+}
 
-    /// Whether a sentence starts here and not elsewhere in the same gap; indentation belongs to the sentence.
-    fn starts_content(&self, at: usize) -> bool {
-        let here = self.marks(at);
-        here & NEWLINE == 0 && (here & BLANK == 0 || self.marks(at - 1) & NEWLINE != 0)
-    }
-
-    fn marks(&self, at: usize) -> u16 {
-        marks(self.text[at].code_point())
-    }
+/// Whether a sentence or line can end here, by the two characters around the place.
+fn may_part<T: Scan>(text: &[T], at: usize) -> bool {
+    let marks_at = |at: usize| marks::marks(text[at].code_point());
+    marks_at(at - 1) & (BLANK | NEWLINE | END | CLOSER) != 0 || is_whitespace(text[at].code_point())
 }
 
 #[cfg(test)]
@@ -156,7 +213,7 @@ mod tests {
 
     fn split(text: &str, limit: usize, overlap: usize) -> Vec<String> {
         let points: Vec<u32> = text.chars().map(u32::from).collect();
-        let spans = Chunker::new(limit, overlap).spans(&points);
+        let spans = Chunker::new(limit, overlap, Count::Chars).spans(&points);
         spans
             .iter()
             .map(|&(a, b)| points[a..b].iter().map(|&c| char::from_u32(c).unwrap()).collect())
@@ -167,7 +224,7 @@ mod tests {
     fn cuts_at_the_best_place() {
         assert_eq!(split("", 5, 0), Vec::<String>::new());
         assert_eq!(split("你好。请问订单在哪里？", 8, 0), ["你好。", "请问订单在哪里？"]);
-        assert_eq!(split("a b. c d e f g", 9, 0), ["a b. c d ", "e f g"]);
+        assert_eq!(split("a b. c d e f g", 9, 0), ["a b. ", "c d e f g"]);
         assert_eq!(split("It costs 3.50. Mr. Smith pays.", 20, 0), ["It costs 3.50. ", "Mr. Smith pays."]);
         assert_eq!(split("xxxxxxxx", 3, 0), ["xxx", "xxx", "xx"]);
     }

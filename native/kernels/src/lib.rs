@@ -18,3 +18,4 @@ pub mod section;
 mod sink;
 pub mod stream;
 pub mod text;
+pub mod tokens;

@@ -35,7 +35,7 @@ const CODE_POINTS: usize = 0x1_0000;
 const BLOCK: usize = 8;
 
 /// Bits a pair, about: one look in so many is in vain in a text of pairs that begin no pattern.
-const BITS_A_PAIR: usize = 128;
+const BITS_A_PAIR: usize = 64;
 const MOST_SHIFT: u32 = 9;
 
 /// Where a scan stands: codes of the last character that is no noise, and of the very last.
@@ -51,6 +51,8 @@ pub struct Prefilter {
     codes: Section<u16>,
     /// Behind the last there is an empty word.
     bits: Section<u32>,
+    /// The same by another hash, without the empty word: asked where a bit is set.
+    more: Section<u32>,
     /// The code of the first is shifted by so many bits; there are 2^(15 + shift).
     shift: u32,
     /// Whether noise is passed over.
@@ -86,6 +88,7 @@ impl Prefilter {
         let mut filter = Self {
             codes: Vec::new().into(),
             bits: Vec::new().into(),
+            more: Vec::new().into(),
             shift,
             noise,
             alone: (0..=alphabet as u32).map(is_alone).collect::<Vec<_>>().into(),
@@ -103,10 +106,13 @@ impl Prefilter {
                 marks[entry.class() as usize][usize::from(code & INSIDE != 0)] = true;
             }
         }
-        let mut bits = vec![0; (1 << (15 + shift - 5)) + 1];
+        let words = 1 << (15 + shift - 5);
+        let (mut bits, mut more) = (vec![0; words + 1], vec![0; words]);
         let mut set = |first: u32, second: u32| {
             let place = place(first, second, shift);
             bits[place / 32] |= 1 << (place % 32);
+            let other = other_place(first, second, shift);
+            more[other / 32] |= 1 << (other % 32);
         };
         for &(first, second, whole_start) in pairs {
             for mark in [0, INSIDE] {
@@ -120,25 +126,29 @@ impl Prefilter {
         }
         filter.codes = codes.into();
         filter.bits = bits.into();
+        filter.more = more.into();
         filter
     }
 
     pub(crate) fn write<'a>(&'a self, group: &str, writer: &mut Writer<'a>) {
         writer.add(group, "codes", &self.codes);
         writer.add(group, "bits", &self.bits);
+        writer.add(group, "more", &self.more);
         writer.add(group, "alone", &self.alone);
     }
 
     pub(crate) fn read(group: &str, reader: &Reader<'_>, noise: bool, alphabet: usize) -> Result<Self, Damaged> {
         let codes: Section<u16> = reader.get(group, "codes")?;
         let bits: Section<u32> = reader.get(group, "bits")?;
+        let more: Section<u32> = reader.get(group, "more")?;
         let alone: Section<u8> = reader.get(group, "alone")?;
         check(codes.len() == CODE_POINTS, "codes")?;
         check(alone.len() == alphabet + 1, "alone")?;
         let words = bits.len().saturating_sub(1);
         let shift = (words.max(1).trailing_zeros() + 5).wrapping_sub(15);
         check(words.is_power_of_two() && shift <= MOST_SHIFT && bits[words] == 0, "bits")?;
-        Ok(Self { codes, bits, shift, noise, alone })
+        check(more.len() == words, "bits")?;
+        Ok(Self { codes, bits, more, shift, noise, alone })
     }
 
     #[inline]
@@ -190,6 +200,11 @@ impl Prefilter {
     #[inline]
     #[must_use]
     pub fn next<U: Unit>(&self, classes: &Classes, text: &[U], mut at: usize, cursor: &mut Cursor) -> Option<usize> {
+        #[cfg(target_arch = "x86_64")]
+        if cpu::has_avx512() {
+            // SAFETY: this CPU has what it needs.
+            return unsafe { self.next_by_avx512(classes, text, at, cursor) };
+        }
         loop {
             at = self.pass_blocks(classes, text, at, cursor);
             let end = text.len().min(at + BLOCK);
@@ -208,26 +223,9 @@ impl Prefilter {
     /// Goes on by whole blocks, as long as they hold nothing to be looked at more closely.
     #[inline]
     fn pass_blocks<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, cursor: &mut Cursor) -> usize {
-        if text.len() < at + BLOCK {
-            return at;
-        }
         #[cfg(target_arch = "x86_64")]
         if cpu::has_bit_instructions() {
-            // A hit is often followed by another, and wide blocks are read twice where something is in them.
-            // SAFETY: this CPU has what the calls need.
-            return unsafe {
-                let narrow = text.len().min(at + wide::BLOCK);
-                let passed = self.pass_blocks_by_bit_instructions(classes, &text[..narrow], at, cursor);
-                if passed + BLOCK > narrow && cpu::has_avx512() && text.len() >= passed + wide::BLOCK {
-                    let wide = self.pass_wide_blocks(classes, text, passed, cursor);
-                    self.pass_blocks_by_bit_instructions(classes, text, wide, cursor)
-                } else if passed + BLOCK > narrow {
-                    self.pass_blocks_by_bit_instructions(classes, text, passed, cursor)
-                } else {
-                    passed
-                }
-            };
-            #[cfg(any())]
+            // SAFETY: this CPU has them.
             return unsafe { self.pass_blocks_by_bit_instructions(classes, text, at, cursor) };
         }
         self.pass_blocks_here(classes, text, at, cursor)
@@ -273,12 +271,20 @@ impl Prefilter {
         at
     }
 
+    /// Whether a pair has its bits in both tables.
+    #[inline]
+    fn begins_pattern(&self, first: u32, second: u32) -> bool {
+        let has = |bits: &[u32], place: usize| bits[place / 32] >> (place % 32) & 1 != 0;
+        has(&self.bits, place(first, second, self.shift)) && has(&self.more, other_place(first, second, self.shift))
+    }
+
     /// Reads one character; whether a pattern may begin there or before.
     #[inline]
     fn look<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, cursor: &mut Cursor) -> bool {
         let code = self.code_at(classes, text[at]);
+        let first = cursor.first;
         let pair = cursor.read(code & !STOP, &self.bits, self.shift) & 1 != 0;
-        pair || (code & STOP != 0 && self.stops_at(classes, text, at))
+        (pair && self.begins_pattern(first, code & !STOP)) || (code & STOP != 0 && self.stops_at(classes, text, at))
     }
 }
 
@@ -298,6 +304,12 @@ impl Cursor {
         self.raw = code;
         word >> (place % 32)
     }
+}
+
+/// The bit of a pair of codes in the other table.
+#[inline]
+fn other_place(first: u32, second: u32, shift: u32) -> usize {
+    ((first << 15 | second).wrapping_mul(0x9E37_79B1) >> (17 - shift)) as usize
 }
 
 /// The bit of a pair of codes.

@@ -12,6 +12,7 @@ mod matches;
 mod planted;
 mod pystr;
 mod sections;
+mod tokens;
 
 #[pymodule]
 fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -24,6 +25,7 @@ fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     chunker::register(module)?;
     #[cfg(xiaoer_planted_bug)]
     planted::register(module)?;
+    tokens::register(module)?;
     Ok(())
 }
 

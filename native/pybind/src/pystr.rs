@@ -91,3 +91,35 @@ pub fn slice<'py>(string: &Bound<'py, PyString>, start: usize, end: usize) -> Py
         Ok(Bound::from_owned_ptr_or_err(string.py(), made)?.cast_into_unchecked())
     }
 }
+
+/// `string[start:end]` by code points, always a new `str` unless it is empty or all of a plain one.
+///
+/// `PyUnicode_Substring` for the lengths of chunks: what width the part needs is seen many characters at a time, and
+/// mostly from the first few, so that the rest is one copy.
+pub fn part<'py>(string: &Bound<'py, PyString>, start: usize, end: usize) -> PyResult<Bound<'py, PyString>> {
+    fn copy<'py, T: Copy>(py: Python<'py>, units: &[T], largest: u32) -> PyResult<Bound<'py, PyString>> {
+        // SAFETY: a new `str` of so many units of the kind that `largest` asks for, which is that of `T`, as the
+        // callers below see to; nobody else has it yet, and the units do not overlap it. Its data are as long as the
+        // slice, and CPython has put the final null there. Null comes with an exception set.
+        unsafe {
+            let made = Bound::from_owned_ptr_or_err(py, ffi::PyUnicode_New(units.len() as isize, largest))?;
+            debug_assert_eq!(ffi::PyUnicode_KIND(made.as_ptr()) as usize, size_of::<T>());
+            let data = ffi::PyUnicode_DATA(made.as_ptr()).cast::<T>();
+            std::ptr::copy_nonoverlapping(units.as_ptr(), data, units.len());
+            Ok(made.cast_into_unchecked())
+        }
+    }
+    let py = string.py();
+    match view(string) {
+        Text::Ucs1(units) if end - start > 1 && end - start < units.len() => {
+            let units = &units[start..end];
+            copy(py, units, if units.is_ascii() { 0x7f } else { 0xff })
+        }
+        Text::Ucs2(units) if end - start > 1 && end - start < units.len() => {
+            let units = &units[start..end];
+            let is_wide = units.chunks(64).any(|block| block.iter().fold(0, |all, &unit| all | unit) > 0xff);
+            if is_wide { copy(py, units, 0xffff) } else { slice(string, start, end) }
+        }
+        _ => slice(string, start, end),
+    }
+}

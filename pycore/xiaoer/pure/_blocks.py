@@ -10,13 +10,16 @@ from xiaoer.pure._ranks import CLAUSE, GRAPHEME, HEADING, ITEM, LINE, PARAGRAPH,
 _LINE = re.compile(f"([^{NEWLINES}]*+)(\r\n|[{NEWLINES}]|\\Z)")
 _FENCE = re.compile(f"[{BLANKS}]*(`{{3,}}+(?=[^`]*\\Z)|~{{3,}})")
 _TABLE_RULE = re.compile(f"(?=.*\\|)(?=.*-)[|:{BLANKS}-]+", re.DOTALL)
-_HEADING = re.compile(f" {{0,3}}#{{1,6}}(?:[{BLANKS}]+|\\Z)")
+_QUOTED = f"(?:[{BLANKS}]*>)*+"
+_HEADING = re.compile(f"{_QUOTED} {{0,3}}#{{1,6}}(?:[{BLANKS}]+|\\Z)")
+_UNDERLINE = re.compile(f" {{0,3}}(?:={{2,}}|-{{2,}})[{BLANKS}]*")
+_EMPTY_QUOTE = re.compile(f"(?:[{BLANKS}]*>)+[{BLANKS}]*")
 _ITEM = re.compile(
-    f"[{BLANKS}]*(?:(?:[-*+•]|[0-9]{{1,9}}[.)])[{BLANKS}]+"
+    f"{_QUOTED}[{BLANKS}]*(?:(?:[-*+•]|[0-9]{{1,9}}[.)])[{BLANKS}]+"
     "|[0-9]{1,9}[、．]|[一二三四五六七八九十百]{1,4}、|[（(][0-9一二三四五六七八九十百]{1,4}[）)]|[①-⑳])"
 )
 
-Kind = Literal["text", "heading", "item", "kept"]
+Kind = Literal["text", "heading", "item", "kept", "empty quote"]
 
 
 class Line(NamedTuple):
@@ -28,7 +31,8 @@ class Line(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines `first` to `last`, both included: a fence or table ("kept"), or one line that is not blank."""
+    """Lines `first` to `last`, both included: a fence or table ("kept"), a heading and the `===` or `---` under it, or
+    one line that is not blank."""
 
     first: int
     last: int
@@ -40,6 +44,7 @@ def rank_lines(text: str, places: bytearray, limit: int) -> None:
     """Ranks the places between lines, and those within what is kept whole. Linear in the text."""
     lines = [Line(*match.span(1), match.end()) for match in _LINE.finditer(text) if match[0]]
     before: Block | None = None
+    end = Block(len(lines), len(lines), "text", len(text))
     for block in _blocks(text, lines):
         start, stop = lines[block.first].start, _content_stop(text, lines[block.last])
         if before is not None:
@@ -55,16 +60,20 @@ def rank_lines(text: str, places: bytearray, limit: int) -> None:
             for line in lines[block.first + 1 : block.last + 1]:
                 lift(places, line.start, line.start, ITEM)
         before = block
+    if before is not None and lines[before.last].stop < lines[before.last].end:
+        gap = _content_stop(text, lines[before.last])
+        lift(places, gap, len(text), max(places[gap], _rank_between(text, lines, before, end)))
 
 
 def _rank_between(text: str, lines: list[Line], before: Block, after: Block) -> int:
     if before.kind == "heading":
         return CLAUSE
-    if after.first > before.last + 1 or "\u2029" in text[lines[before.last].stop : lines[after.first].start]:
+    between = text[lines[before.last].stop : lines[after.first].start if after.first < len(lines) else len(text)]
+    if after.first > before.last + 1 or "\u2029" in between or before.kind == "empty quote":
         return PARAGRAPH
     if after.kind == "heading":
         return HEADING
-    return LINE if {before.kind, after.kind} <= {"text"} or (before.kind, after.kind) == ("item", "text") else ITEM
+    return LINE if before.kind in ("text", "item") and after.kind in ("text", "empty quote") else ITEM
 
 
 def _content_stop(text: str, line: Line) -> int:
@@ -86,6 +95,11 @@ def _blocks(text: str, lines: list[Line]) -> Iterator[Block]:
             kind, marker = "heading", marker + found.end()
         elif found := _ITEM.match(content):
             kind, marker = "item", marker + found.end()
+        elif _EMPTY_QUOTE.fullmatch(content):
+            kind = "empty quote"
+        elif not _is_underline(text, lines, at) and _is_underline(text, lines, at + 1) and content.strip(BLANKS):
+            last = at + 1
+            kind = "heading"
         else:
             kind = "text"
         if kind != "text" or _content_stop(text, lines[at]) > lines[at].start:
@@ -93,13 +107,19 @@ def _blocks(text: str, lines: list[Line]) -> Iterator[Block]:
         at = last + 1
 
 
+def _is_underline(text: str, lines: list[Line], at: int) -> bool:
+    return at < len(lines) and bool(_UNDERLINE.fullmatch(text, lines[at].start, lines[at].stop))
+
+
 def _fence_end(text: str, lines: list[Line], first: int, fence: str) -> int:
-    """The line that closes the fence: at least as long, nothing behind it. Without one, the last line of the text."""
+    """The line that closes the fence: at least as long, nothing behind it. Without one, the last that is not blank."""
+    last = first
     for at in range(first + 1, len(lines)):
         content = text[lines[at].start : lines[at].stop].strip(BLANKS)
         if len(content) >= len(fence) and not content.strip(fence[0]):
             return at
-    return len(lines) - 1
+        last = at if content else last
+    return last
 
 
 def _is_table_rule(text: str, lines: list[Line], at: int) -> bool:

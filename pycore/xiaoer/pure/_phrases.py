@@ -17,7 +17,7 @@ from xiaoer.pure._marks import (
     STRONG_PAUSES,
     WESTERN_OPENERS,
 )
-from xiaoer.pure._ranks import CLAUSE, SENTENCE, WORD, lift
+from xiaoer.pure._ranks import CLAUSE, GRAPHEME, SENTENCE, WORD, lift
 
 # Never at the end of a sentence, whatever follows.
 _ABBREVIATIONS: Final = (
@@ -54,8 +54,8 @@ def rank_phrases(text: str, places: bytearray) -> None:
         if _is_free(text, match, ENDS, _STRONG_PAUSE):
             lift(places, match.start(2), match.end(2), CLAUSE)
     for match in _END.finditer(text):
-        if _is_free(text, match, PAUSES, _STRONG_END) and not _goes_on(text, match):
-            lift(places, match.start(2), match.end(2), SENTENCE)
+        if _is_free(text, match, PAUSES, _STRONG_END):
+            lift(places, match.start(2), match.end(2), _rank_end(text, match))
 
 
 def _is_free(text: str, match: re.Match[str], others: str, strong: re.Pattern[str]) -> bool:
@@ -66,18 +66,17 @@ def _is_free(text: str, match: re.Match[str], others: str, strong: re.Pattern[st
     return bool(strong.search(match[1]) or _RELEASED.match(following))
 
 
-def _goes_on(text: str, match: re.Match[str]) -> bool:
-    """Whether dots stand for an abbreviation or a pause: no sentence ends, though a blank follows."""
+def _rank_end(text: str, match: re.Match[str]) -> int:
+    """Dots may stand for an abbreviation; and before a lower-case letter they end no sentence (SB8 of UAX #29)."""
     if not set(match[1]).isdisjoint(STRONG_ENDS + "!?;"):
-        return False
+        return SENTENCE
     following = text[match.end() : match.end() + 1]
-    if _LOWERCASE.match(following):
-        return True
-    if match[1][0] != "." or "." in match[1][1:] or "…" in match[1]:
-        return False
-    at = match.start()
-    before = _ABBREVIATION.search(text[max(0, at - LONGEST_ABBREVIATION) : at])
-    return before is not None and _is_abbreviation(before[0], "0" <= following <= "9")
+    if match[1][0] == "." and "." not in match[1][1:] and "…" not in match[1]:
+        at = match.start()
+        before = _ABBREVIATION.search(text[max(0, at - LONGEST_ABBREVIATION) : at])
+        if before is not None and _is_abbreviation(before[0], "0" <= following <= "9"):
+            return GRAPHEME
+    return CLAUSE if _LOWERCASE.match(following) else SENTENCE
 
 
 def _is_abbreviation(token: str, before_number: bool) -> bool:

@@ -4,12 +4,13 @@ Whitespace goes to what stands before it, so a sentence's rank holds for the pla
 behind each blank or line break that follows: a chunk takes as many of them as fit. Markdown is read line by line, as
 far as cutting needs it.
 
-    PARAGRAPH  a blank line, or U+2029
-    HEADING    before an ATX heading
+    PARAGRAPH  a blank line, also of a quotation, or U+2029
+    HEADING    before a heading, of either kind
     ITEM       before a list item; around a code fence or table, and between the lines of one that is over the limit
     SENTENCE   after 。！？； and their like, and after . ! ? ; … where a sentence can end
     LINE       at any other line break
-    CLAUSE     after ，、：— and after , : before a blank; also right after a heading, which belongs to what follows
+    CLAUSE     after ，、：— and after , : before a blank; after a dot before a lower-case letter; also right after a
+               heading, which belongs to what follows
     WORD       at blanks, and next to an ideograph or kana unless punctuation clings there
     GRAPHEME   between grapheme clusters
     INSIDE     within a cluster, or within a code fence or table that fits the limit: never cut if avoidable

@@ -1,14 +1,18 @@
 """The chunker in plain Python: the specification, and what runs where nobody built the native one."""
 
+import re
+
+from xiaoer.errors import BackendError
 from xiaoer.pure._blocks import rank_lines
 from xiaoer.pure._graphemes import clusters
 from xiaoer.pure._marks import BLANKS, NEWLINES
 from xiaoer.pure._phrases import rank_phrases
-from xiaoer.pure._ranks import GRAPHEME, PARAGRAPH, SENTENCE
+from xiaoer.pure._ranks import GRAPHEME, INSIDE, LINE, PARAGRAPH, SENTENCE, WORD
 
-__all__ = ["Chunker", "ranks"]
+__all__ = ["Chunker", "count_tokens", "ranks"]
 
 _WHITESPACE = BLANKS + NEWLINES
+_CONTENT = re.compile(f"[{BLANKS}]*[^{BLANKS}{NEWLINES}]")
 
 
 def ranks(text: str, limit: int) -> bytearray:
@@ -21,12 +25,19 @@ def ranks(text: str, limit: int) -> bytearray:
     return places
 
 
+def count_tokens(text: str, encoding: str) -> int:
+    """Raises BackendError: a twin of this would need megabytes of vocabularies in Python."""
+    raise BackendError(f"the vocabulary of {encoding} is in xiaoer-native; the pure backend cannot count tokens")
+
+
 class Chunker:
     """Cuts by code points. The arguments are checked by `xiaoer.chunker.Chunker`."""
 
     __slots__ = ("_limit", "_overlap")
 
-    def __init__(self, limit: int, overlap: int) -> None:
+    def __init__(self, limit: int, overlap: int, encoding: str | None = None) -> None:
+        if encoding is not None:
+            count_tokens("", encoding)
         self._limit = limit
         self._overlap = overlap
 
@@ -48,19 +59,22 @@ class Chunker:
         return found
 
     def _cut(self, text: str, places: bytearray, start: int, done: int) -> int:
-        """The last place of the best rank in reach that takes the chunk beyond `done`.
+        """Where to end the chunk that starts at `start`, beyond `done`, where the chunk before it ended.
 
-        Not one that would make a chunk of mere whitespace, if there is any other; where nothing but the inside of a
-        cluster is in reach, the limit.
+        The last place of the best rank: the end of a line or sentence or what is better, then of a clause or word,
+        then of a cluster; each in the later half of the window, or else beyond an eighth of it, so that no good place
+        leaves a chunk nearly empty; at last, anything anywhere. Not one that would make a chunk of mere whitespace;
+        where the window holds nothing else, the limit, and so where it holds nothing but the inside of a cluster.
         """
         reach = start + self._limit
-        content = _skip_whitespace(text, done, reach)
-        for after in (content, done):
-            for rank in range(PARAGRAPH, GRAPHEME - 1, -1):
-                at = places.rfind(rank, after + 1, reach + 1)
+        first = _skip_whitespace(text, done, reach) + 1
+        half, eighth = start + self._limit // 2, start + self._limit // 8
+        for floor, least in (half, LINE), (eighth, LINE), (half, WORD), (eighth, WORD), (half, GRAPHEME), (0, GRAPHEME):
+            for rank in range(PARAGRAPH, least - 1, -1):
+                at = places.rfind(rank, max(first, floor), reach + 1)
                 if at >= 0:
                     return at
-        return reach
+        return next((at for at in range(reach, done, -1) if places[at] != INSIDE), reach)
 
     def _next_start(self, text: str, places: bytearray, start: int, cut: int) -> int:
         """Where the chunk after `text[start:cut]` starts: `cut`, or as many whole sentences before it as fit.
@@ -95,4 +109,4 @@ def _skip_whitespace(text: str, at: int, stop: int) -> int:
 
 def _starts_content(text: str, at: int) -> bool:
     """Whether a sentence starts here and not elsewhere in the same gap; indentation belongs to the sentence."""
-    return text[at] not in NEWLINES and (text[at] not in BLANKS or text[at - 1] in NEWLINES)
+    return _CONTENT.match(text, at) is not None and (text[at] not in BLANKS or text[at - 1] in NEWLINES)

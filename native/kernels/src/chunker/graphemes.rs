@@ -2,7 +2,6 @@
 //!
 //! One addition: a high surrogate and the low one after it are one cluster. Alone, a surrogate is one like a control.
 
-use super::Rank;
 use super::grapheme_table::RANGES;
 use crate::text::Unit;
 
@@ -55,69 +54,78 @@ impl Class {
     }
 }
 
-/// What the rules must know of the text before a place.
-struct Before {
-    class: Class,
-    /// A pictograph, then only `Extend` (and at last a joiner): GB11.
-    pictograph: bool,
-    /// An odd number of regional indicators: GB12, GB13.
-    odd_regional: bool,
-    /// `GB9c`.
-    conjunct: Conjunct,
+/// Where a run of regional indicators was last found to start, and how far it was seen.
+#[derive(Default)]
+pub(super) struct Regionals {
+    start: usize,
+    stop: usize,
 }
 
-/// How much of a conjunct there is: nothing, a consonant with extenders, or one with a linker among them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Conjunct {
-    None,
-    Consonant,
-    Linked,
-}
-
-impl Before {
-    fn joins(&self, after: Class) -> bool {
-        match (self.class, after) {
-            (Any, Any) => false,
-            (Cr, Lf) | (HighSurrogate, LowSurrogate) => true, // GB3
-            (before, after) if before.stands_alone() || after.stands_alone() => false, // GB4, GB5
-            (HangulL, HangulL | HangulV | HangulLV | HangulLVT) // GB6
-            | (HangulLV | HangulV, HangulV | HangulT) // GB7
-            | (HangulLVT | HangulT, HangulT) // GB8
-            | (_, Extend | NonConjunctExtend | Linker | Zwj | SpacingMark) // GB9, GB9a
-            | (Prepend, _) => true, // GB9b
-            (_, Consonant) => self.conjunct == Conjunct::Linked, // GB9c
-            (Zwj, Pictographic) => self.pictograph, // GB11
-            (Regional, Regional) => self.odd_regional, // GB12, GB13
-            _ => false, // GB999
-        }
+/// Whether a cluster ends before `text[at]`.
+///
+/// Looks back only where the two classes do not decide: over the extenders to a consonant or pictograph, or over a run
+/// of regional indicators, whose start is remembered so that a long run is walked once.
+#[inline]
+pub(super) fn is_boundary<T: Unit>(text: &[T], at: usize, memo: &mut Regionals) -> bool {
+    if at == 0 || at >= text.len() {
+        return true;
     }
+    let (before, after) = (text[at - 1].code_point(), text[at].code_point());
+    let plain = |c| matches!(c, 0x20..=0x7e | 0x4e00..=0x9fff);
+    (plain(before) && plain(after)) || !joins(text, at, Class::of(before), Class::of(after), memo)
+}
 
-    fn step(&mut self, next: Class) {
-        self.conjunct = match next {
-            Consonant => Conjunct::Consonant,
-            Linker if self.conjunct != Conjunct::None => Conjunct::Linked,
-            Extend | Linker | Zwj => self.conjunct,
-            _ => Conjunct::None,
-        };
-        self.pictograph = match next {
-            Pictographic => true,
-            Extend | NonConjunctExtend | Linker | Zwj => self.pictograph && self.class != Zwj,
-            _ => false,
-        };
-        self.odd_regional = next == Regional && !(self.class == Regional && self.odd_regional);
-        self.class = next;
+fn joins<T: Unit>(text: &[T], at: usize, before: Class, after: Class, memo: &mut Regionals) -> bool {
+    match (before, after) {
+        (Any, Any) => false,
+        (Cr, Lf) | (HighSurrogate, LowSurrogate) => true, // GB3
+        (before, after) if before.stands_alone() || after.stands_alone() => false, // GB4, GB5
+        (HangulL, HangulL | HangulV | HangulLV | HangulLVT) // GB6
+        | (HangulLV | HangulV, HangulV | HangulT) // GB7
+        | (HangulLVT | HangulT, HangulT) // GB8
+        | (_, Extend | NonConjunctExtend | Linker | Zwj | SpacingMark) // GB9, GB9a
+        | (Prepend, _) => true, // GB9b
+        (Extend | Linker | Zwj, Consonant) => is_conjunct(&text[..at]), // GB9c
+        (Zwj, Pictographic) => is_emoji(&text[..at - 1]), // GB11
+        (Regional, Regional) => memo.is_odd(text, at), // GB12, GB13
+        _ => false, // GB999
     }
 }
 
-/// Marks every place within a cluster as `Inside`.
-pub(super) fn rank<T: Unit>(text: &[T], places: &mut [Rank]) {
-    let mut before =
-        Before { class: Control, pictograph: false, odd_regional: false, conjunct: Conjunct::None };
-    for (unit, place) in text.iter().zip(places) {
-        let class = Class::of(unit.code_point());
-        if before.joins(class) {
-            *place = Rank::Inside;
+fn classes_before<T: Unit>(text: &[T]) -> impl Iterator<Item = Class> {
+    text.iter().rev().map(|unit| Class::of(unit.code_point()))
+}
+
+/// A consonant, then only extenders of conjuncts with a linker among them.
+fn is_conjunct<T: Unit>(text: &[T]) -> bool {
+    let mut linked = false;
+    for class in classes_before(text) {
+        match class {
+            Linker => linked = true,
+            Extend | Zwj => {}
+            class => return linked && class == Consonant,
         }
-        before.step(class);
+    }
+    false
+}
+
+/// A pictograph, then only extenders.
+fn is_emoji<T: Unit>(text: &[T]) -> bool {
+    classes_before(text).find(|class| !matches!(class, Extend | NonConjunctExtend | Linker))
+        == Some(Pictographic)
+}
+
+impl Regionals {
+    /// Whether the number of regional indicators that end at `at` is odd.
+    fn is_odd<T: Unit>(&mut self, text: &[T], at: usize) -> bool {
+        let is = |unit: &T| Class::of(unit.code_point()) == Regional;
+        let known = if self.start < self.stop && self.stop <= at { self.stop } else { 0 };
+        let start = match text[known..at].iter().rposition(|unit| !is(unit)) {
+            Some(other) => known + other + 1,
+            None if known > 0 => self.start,
+            None => 0,
+        };
+        *self = Self { start, stop: at };
+        (at - start) % 2 == 1
     }
 }

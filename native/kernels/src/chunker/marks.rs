@@ -1,5 +1,7 @@
 //! What single characters mean to the chunker. The same sets as in `xiaoer/pure/_marks.py`.
 
+#![allow(long_running_const_eval, reason = "the table is made when this is compiled, in about a second")]
+
 /// A blank inside a line; no-break spaces are none.
 pub const BLANK: u16 = 1;
 /// Ends a line.
@@ -28,23 +30,66 @@ pub const END: u16 = STRONG_END | WEAK_END;
 /// Any mark that can end a clause.
 pub const PAUSE: u16 = STRONG_PAUSE | WEAK_PAUSE;
 
-const ASCII: [u16; 128] = {
-    let mut table = [0; 128];
-    let mut at = 0;
-    while at < 128 {
-        table[at] = find(at as u8 as char);
-        at += 1;
-    }
-    table
-};
-
 /// All that this code point is, as a set of the bits above. Surrogates are nothing.
 #[inline]
 pub fn marks(point: u32) -> u16 {
-    match ASCII.get(point as usize) {
-        Some(&found) => found,
-        None => char::from_u32(point).map_or(0, find),
+    match point {
+        0..0x1_0000 => TABLE.pages[usize::from(TABLE.index[point as usize >> 8])][point as usize & 0xff],
+        0x2_0000..0x4_0000 => IDEOGRAPH,
+        _ => 0,
     }
+}
+
+/// The basic plane: 256 code points a page, equal pages once.
+struct Table {
+    index: [u8; 256],
+    pages: [[u16; 256]; PAGES],
+}
+
+const PAGES: usize = 15;
+
+static TABLE: Table = {
+    let mut table = Table { index: [0; 256], pages: [[0; 256]; PAGES] };
+    let mut used = 0;
+    let mut high = 0;
+    while high < 256 {
+        let page = page(high);
+        let mut same = 0;
+        while same < used && !equal(&table.pages[same], &page) {
+            same += 1;
+        }
+        if same == used {
+            table.pages[used] = page;
+            used += 1;
+        }
+        table.index[high as usize] = same as u8;
+        high += 1;
+    }
+    assert!(used == PAGES, "PAGES is not what the table needs");
+    table
+};
+
+const fn page(high: u32) -> [u16; 256] {
+    let mut page = [0; 256];
+    let mut low = 0;
+    while low < 256 {
+        if let Some(c) = char::from_u32(high << 8 | low) {
+            page[low as usize] = find(c);
+        }
+        low += 1;
+    }
+    page
+}
+
+const fn equal(one: &[u16; 256], other: &[u16; 256]) -> bool {
+    let mut at = 0;
+    while at < 256 {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 const fn find(c: char) -> u16 {
@@ -112,8 +157,7 @@ const fn find(c: char) -> u16 {
         | '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{9fff}'
         | '\u{f900}'..='\u{faff}'
-        | '\u{ff66}'..='\u{ff9f}'
-        | '\u{20000}'..='\u{3ffff}' => IDEOGRAPH,
+        | '\u{ff66}'..='\u{ff9f}' => IDEOGRAPH,
         _ => 0,
     }
 }

@@ -1,10 +1,11 @@
 //! Words, clauses and sentences: ranks that depend on the characters around a place and nothing else.
 
+use super::Rank;
+use super::lines::is_blank;
 use super::marks::{
     BLANK, CLINGING, CLOSER, END, IDEOGRAPH, NEWLINE, OPENER, PAUSE, STRONG_END, STRONG_PAUSE,
     WESTERN_OPENER, is_lowercase, marks,
 };
-use super::{Rank, raise};
 use crate::text::Unit;
 
 /// Never at the end of a sentence, whatever follows.
@@ -18,59 +19,55 @@ const ABBREVIATIONS: [&str; 51] = [
 const NUMBERED: [&str; 12] = ["no", "nos", "nr", "art", "ch", "fig", "figs", "vol", "p", "pp", "par", "sec"];
 const LONGEST_ABBREVIATION: usize = 12;
 
-pub(super) fn rank<T: Unit>(text: &[T], places: &mut [Rank]) {
-    let mut before = 0;
-    let (mut end_done, mut pause_done) = (0, 0);
-    for (at, unit) in text.iter().enumerate() {
-        let here = marks(unit.code_point());
-        if here & BLANK != 0 {
-            raise(places, at, at + 1, Rank::Word);
-        }
-        if (before | here) & IDEOGRAPH != 0
+/// Whether a word may end between two characters of which these are the marks.
+#[inline]
+pub(super) fn is_word_break(before: u16, after: u16) -> bool {
+    (before | after) & BLANK != 0
+        || ((before | after) & IDEOGRAPH != 0
             && before & (OPENER | WESTERN_OPENER) == 0
-            && here & (CLOSER | END | PAUSE | CLINGING) == 0
-        {
-            raise(places, at, at, Rank::Word);
-        }
-        if here & PAUSE != 0 && at >= pause_done {
-            let run = Run::at(text, at, PAUSE);
-            pause_done = run.stop;
-            if run.is_free(text, END, STRONG_PAUSE) {
-                raise(places, run.stop, run.gap_end, Rank::Clause);
-            }
-        }
-        if here & END != 0 && at >= end_done {
-            let run = Run::at(text, at, END);
-            end_done = run.stop;
-            if run.is_free(text, PAUSE, STRONG_END) && !run.goes_on(text) {
-                raise(places, run.stop, run.gap_end, Rank::Sentence);
-            }
-        }
-        before = here;
+            && after & (CLOSER | END | PAUSE | CLINGING) == 0)
+}
+
+/// The rank of the place behind a run of marks, and of those behind each blank that follows.
+pub(super) fn rank_behind<T: Unit>(text: &[T], stop: usize) -> Rank {
+    let before = stop.checked_sub(1).map_or(0, |at| marks(text[at].code_point()));
+    if before & (CLOSER | END | PAUSE) == 0 {
+        return Rank::Grapheme;
+    }
+    let ends = Run::to(text, stop, END).filter(|run| run.is_free(text, PAUSE, STRONG_END));
+    let pauses = || Run::to(text, stop, PAUSE).filter(|run| run.is_free(text, END, STRONG_PAUSE));
+    match ends.map(|run| run.rank(text)) {
+        Some(Rank::Sentence) => Rank::Sentence,
+        found => pauses().map_or(Rank::Grapheme, |_| Rank::Clause).max(found.unwrap_or(Rank::Grapheme)),
     }
 }
 
-/// Marks of one sort with the closers among and behind them, and the blanks that follow.
+/// Marks of one sort with the closers among and behind them.
 struct Run {
     start: usize,
     stop: usize,
-    gap_end: usize,
     /// All that its characters are.
     seen: u16,
 }
 
 impl Run {
-    fn at<T: Unit>(text: &[T], start: usize, sort: u16) -> Self {
-        let mut seen = 0;
-        let mut stop = start;
-        while let Some(here) =
-            text.get(stop).map(|unit| marks(unit.code_point())).filter(|m| m & (sort | CLOSER) != 0)
-        {
-            seen |= here;
-            stop += 1;
+    /// The run that stops here, if one does: from its first mark on, a run takes all marks and closers.
+    fn to<T: Unit>(text: &[T], stop: usize, sort: u16) -> Option<Self> {
+        if text.get(stop).is_some_and(|unit| marks(unit.code_point()) & (sort | CLOSER) != 0) {
+            return None;
         }
-        let blanks = text[stop..].iter().take_while(|unit| marks(unit.code_point()) & BLANK != 0).count();
-        Self { start, stop, gap_end: stop + blanks, seen }
+        let (mut start, mut seen, mut closers) = (stop, 0, 0);
+        for (at, unit) in text[..stop].iter().enumerate().rev() {
+            let here = marks(unit.code_point());
+            if here & (sort | CLOSER) == 0 {
+                break;
+            }
+            closers |= here;
+            if here & sort != 0 {
+                (start, seen) = (at, closers);
+            }
+        }
+        (start < stop).then_some(Self { start, stop, seen })
     }
 
     /// Whether text may be parted behind these marks: `3.14`, `12:30` and `”，` are not.
@@ -80,22 +77,24 @@ impl Run {
             && (self.seen & strong != 0 || following & (BLANK | NEWLINE | IDEOGRAPH | OPENER) != 0)
     }
 
-    /// Whether dots stand for an abbreviation or a pause: no sentence ends, though a blank follows.
-    fn goes_on<T: Unit>(&self, text: &[T]) -> bool {
+    /// Dots may stand for an abbreviation; and before a lower-case letter they end no sentence (SB8 of UAX #29).
+    fn rank<T: Unit>(&self, text: &[T]) -> Rank {
         let marks = &text[self.start..self.stop];
-        let is = |unit: &T, chars: &[char]| chars.iter().any(|&c| unit.code_point() == u32::from(c));
-        if self.seen & STRONG_END != 0 || marks.iter().any(|unit| is(unit, &['!', '?', ';'])) {
-            return false;
+        let has = |chars: &[char]| {
+            marks.iter().any(|unit| chars.iter().any(|&c| unit.code_point() == u32::from(c)))
+        };
+        if self.seen & STRONG_END != 0 || has(&['!', '?', ';']) {
+            return Rank::Sentence;
         }
-        let following = text.get(self.gap_end).map(|unit| unit.code_point());
-        if following.is_some_and(is_lowercase) {
-            return true;
+        let following = text[self.stop..].iter().map(|unit| unit.code_point()).find(|&c| !is_blank(c));
+        let dots = marks.iter().filter(|unit| unit.code_point() == u32::from('.')).count();
+        if dots == 1 && marks[0].code_point() == u32::from('.') && !has(&['…']) {
+            let before_number = following.is_some_and(|c| (0x30..=0x39).contains(&c));
+            if is_abbreviation(&Token::before(text, self.start), before_number) {
+                return Rank::Grapheme;
+            }
         }
-        if !is(&marks[0], &['.']) || marks[1..].iter().any(|unit| is(unit, &['.', '…'])) {
-            return false;
-        }
-        let before_number = following.is_some_and(|c| (0x30..=0x39).contains(&c));
-        is_abbreviation(&Token::before(text, self.start), before_number)
+        if following.is_some_and(is_lowercase) { Rank::Clause } else { Rank::Sentence }
     }
 }
 
