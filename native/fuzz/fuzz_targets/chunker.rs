@@ -5,13 +5,17 @@
 use libfuzzer_sys::fuzz_target;
 use xiaoer_fuzz::clusters;
 use xiaoer_fuzz::kernel::narrowed;
-use xiaoer_kernels::chunker::Chunker;
+use xiaoer_kernels::chunker::{Chunker, Count};
+use xiaoer_kernels::tokens::Encoding;
 
 const LONGEST_TEXT: usize = 600;
 
 /// Texts up to this length are also cut at every limit up to [`SMALL_LIMITS`], where clusters are in the way.
 const SHORT_TEXT: usize = 48;
 const SMALL_LIMITS: usize = 9;
+
+/// Texts up to this length are also cut by tokens, which takes longer.
+const TOKENS_TEXT: usize = 150;
 
 /// Bytes below this are a piece of [`PIECES`], three bytes for each; then come control characters, then code points.
 const CONTROLS: u8 = 222;
@@ -105,6 +109,9 @@ fuzz_target!(|data: &[u8]| {
     if text.len() <= SHORT_TEXT {
         (1..=SMALL_LIMITS).for_each(|limit| check(&text, limit, 0));
     }
+    if text.len() <= TOKENS_TEXT {
+        check_tokens(&text, [Encoding::O200k, Encoding::Cl100k][text.len() % 2], limit, overlap);
+    }
 });
 
 fn read(mut bytes: &[u8]) -> Vec<u32> {
@@ -127,7 +134,7 @@ fn read(mut bytes: &[u8]) -> Vec<u32> {
 }
 
 fn check(text: &[u32], limit: usize, overlap: usize) {
-    let chunker = Chunker::new(limit, overlap);
+    let chunker = Chunker::new(limit, overlap, Count::Chars);
     let spans = chunker.spans(text);
     check_spans(text, limit, overlap, &spans);
     if let Some(text) = narrowed::<u16>(text) {
@@ -144,15 +151,12 @@ fn check_spans(text: &[u32], limit: usize, overlap: usize, spans: &[(usize, usiz
         assert!(spans.is_empty(), "{}", case());
         return;
     }
-    assert_eq!((spans[0].0, spans[spans.len() - 1].1), (0, text.len()), "{}", case());
+    check_whole(text, spans, case);
     for &(start, end) in spans {
-        assert!(start < end && end - start <= limit, "over the limit or empty: {}", case());
+        assert!(end - start <= limit, "over the limit: {}", case());
     }
     for pair in spans.windows(2) {
-        let ((start, end), (next, next_end)) = (pair[0], pair[1]);
-        assert!(start < next && end < next_end, "no progress: {}", case());
-        assert!(next <= end, "characters lost: {}", case());
-        assert!(end - next <= overlap, "more repeated than asked for: {}", case());
+        assert!(pair[0].1 - pair[1].0 <= overlap, "more repeated than asked for: {}", case());
     }
     let borders = spans.iter().flat_map(|&(start, end)| [start, end]).collect::<Vec<_>>();
     let mut from = 0;
@@ -160,5 +164,39 @@ fn check_spans(text: &[u32], limit: usize, overlap: usize, spans: &[(usize, usiz
         let cut = borders.iter().any(|&border| from < border && border < to);
         assert!(!cut || to - from > limit, "the cluster {from}..{to} is cut: {}", case());
         from = to;
+    }
+}
+
+/// By tokens every chunk is counted anew; one over the limit is a single code point.
+fn check_tokens(text: &[u32], encoding: Encoding, limit: usize, overlap: usize) {
+    let spans = Chunker::new(limit, overlap, Count::Tokens(encoding)).spans(text);
+    let case = || format!("{limit} tokens of {encoding:?}, overlap {overlap}, {text:x?} gave {spans:?}");
+    if text.is_empty() {
+        assert!(spans.is_empty(), "{}", case());
+        return;
+    }
+    check_whole(text, &spans, case);
+    for &(start, end) in &spans {
+        let fits = encoding.count(&text[start..end]) <= limit || end - start == 1;
+        assert!(fits, "{start}..{end} is over the limit: {}", case());
+    }
+    for pair in spans.windows(2) {
+        let repeated = encoding.count(&text[pair[1].0..pair[0].1]);
+        assert!(repeated <= overlap, "{repeated} tokens are repeated: {}", case());
+    }
+    if let Some(text) = narrowed::<u16>(text) {
+        let narrow = Chunker::new(limit, overlap, Count::Tokens(encoding)).spans(&text);
+        assert_eq!(narrow, spans, "in 2 bytes: {}", case());
+    }
+}
+
+/// Nothing is lost, and every chunk goes further than the one before.
+fn check_whole(text: &[u32], spans: &[(usize, usize)], case: impl Fn() -> String) {
+    assert_eq!((spans[0].0, spans[spans.len() - 1].1), (0, text.len()), "{}", case());
+    assert!(spans.iter().all(|&(start, end)| start < end), "an empty chunk: {}", case());
+    for pair in spans.windows(2) {
+        let ((start, end), (next, next_end)) = (pair[0], pair[1]);
+        assert!(start < next && end < next_end, "no progress: {}", case());
+        assert!(next <= end, "characters lost: {}", case());
     }
 }
