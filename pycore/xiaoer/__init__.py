@@ -6,7 +6,7 @@ Each runs compiled (Rust, Cython) or, where nobody built it, as a pure-Python tw
 
 from xiaoer._backend import build_info
 from xiaoer._version import __version__
-from xiaoer.chunker import Chunker
+from xiaoer.chunker import Chunker, count_tokens
 from xiaoer.errors import (
     BackendError,
     DamagedFile,
@@ -46,5 +46,6 @@ __all__ = [
     "__version__",
     "build_info",
     "chat_delta",
+    "count_tokens",
     "encode_sse",
 ]

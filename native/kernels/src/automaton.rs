@@ -189,7 +189,8 @@ impl Automaton {
             check(below.start > number, "children")?;
             check(below.clone().all(|child| self.depth(child) == self.depth(number) + 1), "depth")?;
             let (output, live) = (self.output[number as usize], self.live[number as usize]);
-            let shorter = |other: u32| other == ROOT || (other < number && self.depth(other) < self.depth(number));
+            let shorter =
+                |other: u32| other == ROOT || (other < number && self.depth(other) < self.depth(number));
             check(shorter(node.fail) && shorter(output) && (live == number || shorter(live)), "chains")?;
             check(output == ROOT || self.marked(output) != NO_PATTERN, "output")?;
             check(live == ROOT || self.has_children(live), "live")?;

@@ -60,7 +60,8 @@ impl Builder {
         fold_word_into(self.options.fold, text, &mut self.folded);
         let key = &self.folded[from..];
         check(key)?;
-        let front = (0..3).fold(0, |front, index| front << 21 | key.get(index).map_or(0, |&c| u64::from(c) + 1));
+        let front =
+            (0..3).fold(0, |front, index| front << 21 | key.get(index).map_or(0, |&c| u64::from(c) + 1));
         self.given.push(Given { front, from: from as u32, length: key.len() as u32, origin });
         Ok(())
     }

@@ -213,7 +213,8 @@ impl Classes {
     }
 
     pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, Damaged> {
-        let entries = Pages { pages: reader.get("classes", "pages")?, values: reader.get("classes", "values")? };
+        let entries =
+            Pages { pages: reader.get("classes", "pages")?, values: reader.get("classes", "values")? };
         let read = Self { entries, expansions: reader.get("classes", "expansions")? };
         let pages = read.entries.values.len() / PAGE;
         check(read.entries.pages.len() == PAGES && read.entries.values.len() % PAGE == 0, "pages")?;
@@ -225,7 +226,9 @@ impl Classes {
 
     /// Whether an expansion lies at this place: of several characters, none of which expands.
     fn holds_expansion(&self, place: usize) -> bool {
-        let Some((&length, rest)) = self.expansions.get(place..).and_then(<[u32]>::split_first) else { return false };
+        let Some((&length, rest)) = self.expansions.get(place..).and_then(<[u32]>::split_first) else {
+            return false;
+        };
         let Some(several) = rest.get(..length as usize) else { return false };
         length > 0 && several.iter().all(|entry| entry & EXPANDS == 0)
     }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const UNKNOWN: u8 = 0;
 const PORTABLE: u8 = 1;
 const BIT_INSTRUCTIONS: u8 = 2;
-const AVX512: u8 = 3;
 
 static FOUND: AtomicU8 = AtomicU8::new(UNKNOWN);
 
@@ -27,13 +26,6 @@ pub fn has_bit_instructions() -> bool {
     level() >= BIT_INSTRUCTIONS
 }
 
-/// Whether, besides, AVX-512 may be used, with BW, VL and VBMI2.
-#[inline]
-#[must_use]
-pub fn has_avx512() -> bool {
-    level() >= AVX512
-}
-
 #[inline]
 fn level() -> u8 {
     match FOUND.load(Ordering::Relaxed) {
@@ -47,13 +39,7 @@ fn find() -> u8 {
     #[cfg(target_arch = "x86_64")]
     let found = {
         use std::arch::is_x86_feature_detected as has;
-        let bits = has!("bmi1") && has!("bmi2") && has!("avx2");
-        let wide = has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vbmi2") && has!("popcnt");
-        match (bits, wide) {
-            (true, true) => AVX512,
-            (true, false) => BIT_INSTRUCTIONS,
-            _ => PORTABLE,
-        }
+        if has!("bmi1") && has!("bmi2") && has!("avx2") { BIT_INSTRUCTIONS } else { PORTABLE }
     };
     #[cfg(not(target_arch = "x86_64"))]
     let found = PORTABLE;

@@ -67,12 +67,15 @@ impl Lane {
         repeats: bool,
     ) -> Self {
         // By runs every occurrence needs a further look.
-        let unmarked = || chosen.iter().map(|&(labels, number)| (labels, number & !SIMPLE)).collect::<Vec<_>>();
+        let unmarked =
+            || chosen.iter().map(|&(labels, number)| (labels, number & !SIMPLE)).collect::<Vec<_>>();
         let (collapsed, runs) = if repeats { runs::collapse(&unmarked()) } else { Default::default() };
         let by_runs: Vec<_> = collapsed.iter().map(|(labels, number)| (labels.as_slice(), *number)).collect();
         let automaton = Automaton::build(if repeats { &by_runs } else { chosen }, alphabet);
         let mut pairs: Vec<_> = (chosen.iter().filter(|(labels, _)| labels.len() > 1))
-            .map(|&(labels, number)| (labels[0], labels[1], patterns[(number & !SIMPLE) as usize].whole_start()))
+            .map(|&(labels, number)| {
+                (labels[0], labels[1], patterns[(number & !SIMPLE) as usize].whole_start())
+            })
             .collect();
         // Of two with the same labels, the one that may begin anywhere comes first.
         pairs.sort_unstable();
@@ -120,7 +123,8 @@ impl Filter {
         }
         let lane = |exact: bool| {
             let numbered = spans.iter().zip(0..).filter(|(span, _)| span.2 == exact);
-            let mark = |number: u32| if patterns[number as usize].is_simple() { number | SIMPLE } else { number };
+            let mark =
+                |number: u32| if patterns[number as usize].is_simple() { number | SIMPLE } else { number };
             let chosen: Vec<_> =
                 numbered.map(|(&(from, end, _), number)| (&labels[from..end], mark(number))).collect();
             (!chosen.is_empty())
@@ -152,7 +156,11 @@ fn alphabet<'a>(keys: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
         seen[c as usize / 64] |= 1 << (c % 64);
     }
     let words = seen.iter().zip(0u32..).filter(|&(&bits, _)| bits != 0);
-    words.flat_map(|(&bits, index)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| index * 64 + bit)).collect()
+    words
+        .flat_map(|(&bits, index)| {
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| index * 64 + bit)
+        })
+        .collect()
 }
 
 /// Keeps the kinds of one character of each run.

@@ -21,10 +21,50 @@ const FREE_STEPS: usize = 256;
 impl Filter {
     /// Whether [`Self::find`] would find anything.
     #[must_use]
+    #[inline]
     pub fn contains<U: Unit>(&self, text: &[U]) -> bool {
+        if self.has_allowed || self.options.repeats {
+            return self.has_first(text);
+        }
+        [&self.plain, &self.exact].into_iter().flatten().any(|lane| self.contains_in(lane, text))
+    }
+
+    /// As `contains`, whatever the options.
+    #[inline(never)]
+    fn has_first<U: Unit>(&self, text: &[U]) -> bool {
         let mut hit = false;
         self.leftmost(text, true, |_| hit = true);
         hit
+    }
+
+    /// As `contains` for the patterns of one lane, where nothing is allowed.
+    #[inline]
+    fn contains_in<U: Unit>(&self, lane: &Lane, text: &[U]) -> bool {
+        let (mut cursor, mut at, mut steps) = (Cursor::default(), 0, 0);
+        while let Some(event) = lane.prefilter.next(&self.classes, text, at, &mut cursor) {
+            at = event + 1;
+            let alone = lane.prefilter.stops_at(&self.classes, text, event).then_some(event);
+            for start in self.before(lane, text, event).into_iter().chain(alone) {
+                let mut hit = false;
+                steps += self.walk(text, start, lane, &mut |_, _| hit = true);
+                if hit {
+                    return true;
+                }
+            }
+            if steps > STEPS_A_CHARACTER * at + FREE_STEPS {
+                return self.has_first(text);
+            }
+        }
+        false
+    }
+
+    /// The character before the one at `at`, noise aside, if there is not too much of it.
+    #[inline]
+    fn before<U: Unit>(&self, lane: &Lane, text: &[U], at: usize) -> Option<usize> {
+        let gap = self.options.skip.map_or(0, |skip| skip.gap);
+        let noise = |unit: &U| lane.noise && self.classes.get(unit.code_point()).is(kind::NOISE);
+        let back = text[..at].iter().rev().take(gap + 1).position(|unit| !noise(unit))?;
+        Some(at - 1 - back)
     }
 
     /// Hits from left to right: the leftmost first, the longest where several start, none overlapping.
@@ -43,7 +83,9 @@ impl Filter {
             let mut longest: Option<Found> = None;
             steps += self.occurrences(text, start, &starts, |found, role| match role {
                 Role::Allowed => reach = reach.max(found.end),
-                Role::Word if longest.is_none_or(|longest| self.is_better(found, longest)) => longest = Some(found),
+                Role::Word if longest.is_none_or(|longest| self.is_better(found, longest)) => {
+                    longest = Some(found);
+                }
                 Role::Word => {}
             });
             if let Some(found) = longest.filter(|found| found.end > reach && start >= end) {
@@ -311,7 +353,7 @@ impl<'a> LaneStarts<'a> {
         let prefilter = &self.lane.prefilter;
         while let Some(event) = prefilter.next(&filter.classes, text, self.at, &mut self.cursor) {
             self.at = event + 1;
-            let before = self.before(filter, text, event).filter(|&before| before >= self.from);
+            let before = filter.before(self.lane, text, event).filter(|&before| before >= self.from);
             let alone = prefilter.stops_at(&filter.classes, text, event).then_some(event);
             if let Some(first) = before.or(alone) {
                 self.here = first;
@@ -321,14 +363,5 @@ impl<'a> LaneStarts<'a> {
             }
         }
         self.here = NOWHERE;
-    }
-
-    /// The character before the one at `at`, noise aside, if there is not too much of it.
-    #[inline]
-    fn before<U: Unit>(&self, filter: &Filter, text: &[U], at: usize) -> Option<usize> {
-        let gap = filter.options.skip.map_or(0, |skip| skip.gap);
-        let noise = |unit: &U| self.lane.noise && filter.classes.get(unit.code_point()).is(kind::NOISE);
-        let back = text[..at].iter().rev().take(gap + 1).position(|unit| !noise(unit))?;
-        Some(at - 1 - back)
     }
 }

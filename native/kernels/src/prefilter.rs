@@ -4,9 +4,6 @@
 //! over, so that `加 微` and `加微` are the same pair. A bit can be set for another pair, by accident: whoever asks
 //! looks closer. What is not set begins no pattern.
 
-#[cfg(target_arch = "x86_64")]
-mod wide;
-
 use crate::automaton::{Automaton, NO_PATTERN, ROOT, SIMPLE};
 use crate::classes::{Classes, Entry};
 use crate::cpu;
@@ -35,7 +32,7 @@ const CODE_POINTS: usize = 0x1_0000;
 const BLOCK: usize = 8;
 
 /// Bits a pair, about: one look in so many is in vain in a text of pairs that begin no pattern.
-const BITS_A_PAIR: usize = 64;
+const BITS_A_PAIR: usize = 128;
 const MOST_SHIFT: u32 = 9;
 
 /// Where a scan stands: codes of the last character that is no noise, and of the very last.
@@ -49,14 +46,15 @@ pub struct Cursor {
 pub struct Prefilter {
     /// Of the Basic Multilingual Plane; for other characters computed from their entries.
     codes: Section<u16>,
-    /// Behind the last there is an empty word.
     bits: Section<u32>,
-    /// The same by another hash, without the empty word: asked where a bit is set.
+    /// The same by another hash: asked where a bit is set.
     more: Section<u32>,
     /// The code of the first is shifted by so many bits; there are 2^(15 + shift).
     shift: u32,
     /// Whether noise is passed over.
     noise: bool,
+    /// 1 if a pair counts only at the start of a word. Otherwise what is before a word need not be known.
+    starts: Section<u8>,
     /// By class: whether it alone is a pattern, [`ANYWHERE`] or [`AT_START`] of a word.
     alone: Section<u8>,
 }
@@ -91,6 +89,7 @@ impl Prefilter {
             more: Vec::new().into(),
             shift,
             noise,
+            starts: vec![u8::from(pairs.iter().any(|&(.., whole_start)| whole_start))].into(),
             alone: (0..=alphabet as u32).map(is_alone).collect::<Vec<_>>().into(),
         };
         let mut codes = vec![0; CODE_POINTS];
@@ -107,7 +106,7 @@ impl Prefilter {
             }
         }
         let words = 1 << (15 + shift - 5);
-        let (mut bits, mut more) = (vec![0; words + 1], vec![0; words]);
+        let (mut bits, mut more) = (vec![0; words], vec![0; words]);
         let mut set = |first: u32, second: u32| {
             let place = place(first, second, shift);
             bits[place / 32] |= 1 << (place % 32);
@@ -134,21 +133,27 @@ impl Prefilter {
         writer.add(group, "codes", &self.codes);
         writer.add(group, "bits", &self.bits);
         writer.add(group, "more", &self.more);
+        writer.add(group, "starts", &self.starts);
         writer.add(group, "alone", &self.alone);
     }
 
-    pub(crate) fn read(group: &str, reader: &Reader<'_>, noise: bool, alphabet: usize) -> Result<Self, Damaged> {
+    pub(crate) fn read(
+        group: &str,
+        reader: &Reader<'_>,
+        noise: bool,
+        alphabet: usize,
+    ) -> Result<Self, Damaged> {
         let codes: Section<u16> = reader.get(group, "codes")?;
         let bits: Section<u32> = reader.get(group, "bits")?;
         let more: Section<u32> = reader.get(group, "more")?;
         let alone: Section<u8> = reader.get(group, "alone")?;
+        let starts: Section<u8> = reader.get(group, "starts")?;
+        check(starts.len() == 1, "starts")?;
         check(codes.len() == CODE_POINTS, "codes")?;
         check(alone.len() == alphabet + 1, "alone")?;
-        let words = bits.len().saturating_sub(1);
-        let shift = (words.max(1).trailing_zeros() + 5).wrapping_sub(15);
-        check(words.is_power_of_two() && shift <= MOST_SHIFT && bits[words] == 0, "bits")?;
-        check(more.len() == words, "bits")?;
-        Ok(Self { codes, bits, more, shift, noise, alone })
+        let shift = (bits.len().max(1).trailing_zeros() + 5).wrapping_sub(15);
+        check(bits.len().is_power_of_two() && shift <= MOST_SHIFT && more.len() == bits.len(), "bits")?;
+        Ok(Self { codes, bits, more, shift, noise, starts, alone })
     }
 
     #[inline]
@@ -199,92 +204,136 @@ impl Prefilter {
     /// one before; the cursor is then past it. None at the end of the text.
     #[inline]
     #[must_use]
-    pub fn next<U: Unit>(&self, classes: &Classes, text: &[U], mut at: usize, cursor: &mut Cursor) -> Option<usize> {
-        #[cfg(target_arch = "x86_64")]
-        if cpu::has_avx512() {
-            // SAFETY: this CPU has what it needs.
-            return unsafe { self.next_by_avx512(classes, text, at, cursor) };
-        }
-        loop {
-            at = self.pass_blocks(classes, text, at, cursor);
-            let end = text.len().min(at + BLOCK);
-            while at < end {
-                if self.look(classes, text, at, cursor) {
-                    return Some(at);
-                }
-                at += 1;
-            }
-            if at == text.len() {
-                return None;
-            }
-        }
-    }
-
-    /// Goes on by whole blocks, as long as they hold nothing to be looked at more closely.
-    #[inline]
-    fn pass_blocks<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, cursor: &mut Cursor) -> usize {
-        #[cfg(target_arch = "x86_64")]
-        if cpu::has_bit_instructions() {
-            // SAFETY: this CPU has them.
-            return unsafe { self.pass_blocks_by_bit_instructions(classes, text, at, cursor) };
-        }
-        self.pass_blocks_here(classes, text, at, cursor)
-    }
-
-    /// The same code, compiled for shifts and masks of one instruction.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "bmi1,bmi2,avx2")]
-    fn pass_blocks_by_bit_instructions<U: Unit>(
+    pub fn next<U: Unit>(
         &self,
         classes: &Classes,
         text: &[U],
         at: usize,
         cursor: &mut Cursor,
-    ) -> usize {
-        self.pass_blocks_here(classes, text, at, cursor)
+    ) -> Option<usize> {
+        #[cfg(target_arch = "x86_64")]
+        if cpu::has_bit_instructions() {
+            // SAFETY: this CPU has them.
+            return unsafe { self.next_by_bit_instructions(classes, text, at, cursor) };
+        }
+        self.next_here(classes, text, at, cursor)
+    }
+
+    /// The same code, compiled for shifts and masks of one instruction.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "bmi1,bmi2,avx2")]
+    fn next_by_bit_instructions<U: Unit>(
+        &self,
+        classes: &Classes,
+        text: &[U],
+        at: usize,
+        cursor: &mut Cursor,
+    ) -> Option<usize> {
+        self.next_here(classes, text, at, cursor)
     }
 
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn pass_blocks_here<U: Unit>(&self, classes: &Classes, text: &[U], mut at: usize, cursor: &mut Cursor) -> usize {
-        let codes: &[u16; CODE_POINTS] = (&*self.codes).try_into().expect("as long as it was made");
-        let (bits, shift) = (&*self.bits, self.shift);
+    fn next_here<U: Unit>(
+        &self,
+        classes: &Classes,
+        text: &[U],
+        at: usize,
+        cursor: &mut Cursor,
+    ) -> Option<usize> {
+        if self.starts[0] == 0 {
+            self.next_in_blocks::<U, false>(classes, text, at, cursor)
+        } else {
+            self.next_in_blocks::<U, true>(classes, text, at, cursor)
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn next_in_blocks<U: Unit, const STARTS: bool>(
+        &self,
+        classes: &Classes,
+        text: &[U],
+        mut at: usize,
+        cursor: &mut Cursor,
+    ) -> Option<usize> {
+        // Apart from the caller's, so that it stays in registers.
         let mut passed = *cursor;
-        for block in text[at..].chunks_exact(BLOCK) {
-            let mut ahead = passed;
-            let (mut pairs, mut marks) = (0, 0);
-            for &unit in block {
-                let code = match u16::try_from(unit.code_point()) {
-                    Ok(basic) => u32::from(codes[usize::from(basic)]),
-                    Err(_) => self.code(classes.get(unit.code_point())),
-                };
-                marks |= code;
-                pairs |= ahead.read(code & !STOP, bits, shift);
+        let mut blocks = text[at..].chunks_exact(BLOCK);
+        for block in &mut blocks {
+            let before = passed;
+            if self.in_block::<U, STARTS>(classes, block, &mut passed)
+                && let Some(found) = self.look::<U, STARTS>(classes, text, at, at + BLOCK, before, cursor)
+            {
+                return Some(found);
             }
-            if pairs & 1 != 0 || marks & STOP != 0 {
-                break;
-            }
-            passed = ahead;
             at += BLOCK;
         }
-        *cursor = passed;
-        at
+        let rest = blocks.remainder();
+        if rest.is_empty() {
+            return None;
+        }
+        let before = passed;
+        if !self.in_block::<U, STARTS>(classes, rest, &mut passed) {
+            return None;
+        }
+        self.look::<U, STARTS>(classes, text, at, text.len(), before, cursor)
     }
 
-    /// Whether a pair has its bits in both tables.
-    #[inline]
-    fn begins_pattern(&self, first: u32, second: u32) -> bool {
-        let has = |bits: &[u32], place: usize| bits[place / 32] >> (place % 32) & 1 != 0;
-        has(&self.bits, place(first, second, self.shift)) && has(&self.more, other_place(first, second, self.shift))
+    /// Reads a block; whether there may be something in it to be looked at more closely.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn in_block<U: Unit, const STARTS: bool>(
+        &self,
+        classes: &Classes,
+        block: &[U],
+        cursor: &mut Cursor,
+    ) -> bool {
+        let codes: &[u16; CODE_POINTS] = (&*self.codes).try_into().expect("as long as it was made");
+        let mut ahead = *cursor;
+        let (mut pairs, mut marks) = (0, 0);
+        for &unit in block {
+            let code = match u16::try_from(unit.code_point()) {
+                Ok(basic) => u32::from(codes[usize::from(basic)]),
+                Err(_) => self.code(classes.get(unit.code_point())),
+            };
+            marks |= code;
+            pairs |= ahead.read::<STARTS>(code & !STOP, &self.bits, self.shift);
+        }
+        *cursor = ahead;
+        pairs & 1 != 0 || marks & STOP != 0
     }
 
-    /// Reads one character; whether a pattern may begin there or before.
+    /// The first place from `at` on, before `end`, where a pattern may begin; the cursor is then behind it.
+    #[inline(never)]
+    fn look<U: Unit, const STARTS: bool>(
+        &self,
+        classes: &Classes,
+        text: &[U],
+        at: usize,
+        end: usize,
+        before: Cursor,
+        cursor: &mut Cursor,
+    ) -> Option<usize> {
+        let mut here = before;
+        (at..end).find(|&at| {
+            let code = self.code_at(classes, text[at]);
+            let first = here.first;
+            let pair = here.read::<STARTS>(code & !STOP, &self.bits, self.shift) & 1 != 0;
+            let found = (pair && self.has_other_bit(first, code & !STOP))
+                || (code & STOP != 0 && self.stops_at(classes, text, at));
+            if found {
+                *cursor = here;
+            }
+            found
+        })
+    }
+
+    /// Whether a pair has its bit in the other table too.
     #[inline]
-    fn look<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, cursor: &mut Cursor) -> bool {
-        let code = self.code_at(classes, text[at]);
-        let first = cursor.first;
-        let pair = cursor.read(code & !STOP, &self.bits, self.shift) & 1 != 0;
-        (pair && self.begins_pattern(first, code & !STOP)) || (code & STOP != 0 && self.stops_at(classes, text, at))
+    fn has_other_bit(&self, first: u32, second: u32) -> bool {
+        let place = other_place(first, second, self.shift);
+        self.more[place / 32] >> (place % 32) & 1 != 0
     }
 }
 
@@ -292,14 +341,14 @@ impl Cursor {
     /// Reads the code of a character, without [`STOP`]; the lowest bit tells whether it ends a pair.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn read(&mut self, code: u32, bits: &[u32], shift: u32) -> u32 {
+    fn read<const STARTS: bool>(&mut self, code: u32, bits: &[u32], shift: u32) -> u32 {
         let place = place(self.first, code, shift);
         debug_assert!(place / 32 < bits.len());
         // SAFETY: both codes are below 2^15, as STOP is masked off, so `place` is below 2^(15 + shift), which is the
         // number of bits: `build` and `Prefilter::read` see to it.
         let word = unsafe { *bits.get_unchecked(place / 32) };
         // At the start of a word without INSIDE.
-        let first = code & (self.raw | !INSIDE);
+        let first = if STARTS { code & (self.raw | !INSIDE) } else { code };
         self.first = if code == NOISE { self.first } else { first };
         self.raw = code;
         word >> (place % 32)

@@ -19,11 +19,8 @@ pub(crate) struct Runs {
 /// Patterns by runs with their numbers, and the lengths of the runs.
 pub(crate) fn collapse(patterns: &[(&[u32], u32)]) -> (Vec<(Vec<u32>, u32)>, Runs) {
     let most = patterns.iter().map(|&(_, number)| number as usize + 1).max().unwrap_or(0);
-    let mut runs = Runs {
-        next: vec![NO_PATTERN; most],
-        last: vec![0; most],
-        longer: vec![Box::default(); most],
-    };
+    let mut runs =
+        Runs { next: vec![NO_PATTERN; most], last: vec![0; most], longer: vec![Box::default(); most] };
     let mut collapsed: Vec<(Vec<u32>, u32)> = Vec::with_capacity(patterns.len());
     for &(labels, number) in patterns {
         let chunks: Vec<&[u32]> = labels.chunk_by(|a, b| a == b).collect();

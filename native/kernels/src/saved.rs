@@ -103,7 +103,8 @@ impl Filter {
         let owners: Section<u32> = reader.get("filter", "owners")?;
         check(patterns.iter().all(|pattern| pattern.is_valid()), "patterns")?;
         check(owners.len() == patterns.len(), "owners")?;
-        let owned = |(pattern, &owner): (&Pattern, &u32)| pattern.role() == Role::Allowed || (owner as usize) < words;
+        let owned =
+            |(pattern, &owner): (&Pattern, &u32)| pattern.role() == Role::Allowed || (owner as usize) < words;
         check(patterns.iter().zip(owners.iter()).all(owned), "owners")?;
         let lane = |group: &str, noise: bool| {
             if !reader.has(group, "nodes") {

@@ -28,7 +28,9 @@ impl Cover {
     fn add(&mut self, start: usize, end: usize) {
         let after = self.0.partition_point(|&(other, _)| other < start);
         let before_has_it = after > 0 && self.0[after - 1].1 >= end;
-        if before_has_it || self.0.get(after).is_some_and(|&(other, other_end)| other == start && other_end >= end) {
+        if before_has_it
+            || self.0.get(after).is_some_and(|&(other, other_end)| other == start && other_end >= end)
+        {
             return;
         }
         let inside = self.0.iter().skip(after).take_while(|&&(_, other)| other <= end).count();
@@ -77,7 +79,9 @@ impl Sink for Leftmost {
     fn word(&mut self, filter: &Filter, found: Found) {
         // What overlaps a hit that nothing can take the place of is none.
         let sure = self.pending.front().filter(|front| front.start <= self.live && !filter.has_allowed);
-        if found.start < self.end || sure.is_some_and(|sure| sure.start < found.start && found.start < sure.end) {
+        if found.start < self.end
+            || sure.is_some_and(|sure| sure.start < found.start && found.start < sure.end)
+        {
             return;
         }
         let index = self.pending.partition_point(|other| other.start < found.start);

@@ -34,8 +34,8 @@ impl Compiled {
     pub(crate) fn build(
         py: Python<'_>,
         options: Options,
-        words: Vec<Py<PyAny>>,
-        allowed: Vec<Py<PyString>>,
+        words: &[Py<PyAny>],
+        allowed: &[Py<PyString>],
     ) -> PyResult<Self> {
         let mut builder = Builder::new(options);
         let mut texts = Texts::default();
@@ -95,7 +95,8 @@ impl Compiled {
 
     /// All words as `xiaoer.Word`.
     pub(crate) fn words<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let words: Vec<_> = (0..self.words.len()).map(|index| self.words.get(py, index)).collect::<PyResult<_>>()?;
+        let words: Vec<_> =
+            (0..self.words.len()).map(|index| self.words.get(py, index)).collect::<PyResult<_>>()?;
         PyList::new(py, words)
     }
 
@@ -225,7 +226,7 @@ impl Words {
             given
         };
         // SAFETY: as in `as_given`; the old word is dropped, which may run Python code, after the new is in place.
-        let old = unsafe { std::mem::replace(&mut (&mut (*self.made.get()))[index], Some(made.clone_ref(py))) };
+        let old = unsafe { (&mut (*self.made.get()))[index].replace(made.clone_ref(py)) };
         drop(old);
         Ok(made)
     }

@@ -1,4 +1,4 @@
-//! Methods that CPython calls without PyO3's wrapper: on a text of twenty characters the wrapper costs as much as the
+//! Methods that `CPython` calls without `PyO3`'s wrapper: on a text of twenty characters the wrapper costs as much as the
 //! scan.
 //!
 //! They are put on the Python class that people use, not on its base: the interpreter's specialised call of a method
@@ -13,7 +13,7 @@ use pyo3::types::{PyString, PyType};
 
 use crate::filter::WordFilter;
 
-/// A method that takes one argument. Valid for ever, as CPython keeps the address.
+/// A method that takes one argument. Valid for ever, as `CPython` keeps the address.
 fn method(
     name: &'static std::ffi::CStr,
     call: unsafe extern "C" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject,
@@ -68,7 +68,7 @@ unsafe extern "C" fn find(slf: *mut ffi::PyObject, text: *mut ffi::PyObject) -> 
 /// Runs a method's body on the arguments as what they are; an error or a panic becomes a Python exception.
 ///
 /// # Safety
-/// `slf` and `text` are borrowed references from CPython, which holds the GIL; `slf` is an instance of a class that
+/// `slf` and `text` are borrowed references from `CPython`, which holds the GIL; `slf` is an instance of a class that
 /// `speed_up` was given. The result is a new reference, or null with an exception set.
 #[inline]
 unsafe fn call(

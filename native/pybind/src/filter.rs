@@ -56,10 +56,10 @@ impl WordFilter {
         let skip = skip.map(|(gap, total)| Skip { gap, total });
         let options = Options { fold, skip, repeats, whole_words };
         let allowed = allow.iter().map(|text| Ok(text.cast_into::<PyString>()?.unbind()));
-        let allowed = allowed.collect::<PyResult<_>>()?;
+        let allowed = allowed.collect::<PyResult<Vec<_>>>()?;
         let compiled = if let Ok(words) = words.cast::<PyList>() {
-            let given = words.iter().map(Bound::unbind).collect();
-            Compiled::build(words.py(), options, given, allowed)?
+            let given: Vec<_> = words.iter().map(Bound::unbind).collect();
+            Compiled::build(words.py(), options, &given, &allowed)?
         } else {
             let (words, sections): (Bound<'_, PyAny>, Sections) = words.extract()?;
             Compiled::saved(options, sections, words, allowed)?
@@ -172,14 +172,18 @@ impl WordFilter {
     }
 
     /// Builds aside and swaps; scans under way keep the old words.
-    fn change(&self, py: Python<'_>, change: impl FnOnce(&mut Vec<Py<PyAny>>) -> PyResult<()>) -> PyResult<()> {
+    fn change(
+        &self,
+        py: Python<'_>,
+        change: impl FnOnce(&mut Vec<Py<PyAny>>) -> PyResult<()>,
+    ) -> PyResult<()> {
         // Waited for without the GIL: its holder gives the GIL up while it compiles.
         let guard = self.changing.lock_py_attached(py);
         let _guard = guard.unwrap_or_else(std::sync::PoisonError::into_inner);
         let current = self.compiled.get(py);
         let mut given = current.given(py)?;
         change(&mut given)?;
-        let next = Compiled::build(py, self.options, given, current.allowed(py))?;
+        let next = Compiled::build(py, self.options, &given, &current.allowed(py))?;
         self.compiled.swap(py, next);
         Ok(())
     }
@@ -213,17 +217,12 @@ fn masked<U: Unit>(units: &[U], found: &[Found], mask: &[u32]) -> Vec<u32> {
 }
 
 /// What a code point of a hit becomes.
+#[derive(Default)]
 struct Mask(Option<Vec<u32>>);
 
 impl Mask {
     fn code_points(&self) -> &[u32] {
         self.0.as_deref().unwrap_or(&['*' as u32])
-    }
-}
-
-impl Default for Mask {
-    fn default() -> Self {
-        Self(None)
     }
 }
 

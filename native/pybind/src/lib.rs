@@ -16,6 +16,10 @@ mod tokens;
 
 #[pymodule]
 fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // For those who want to know what the instructions are worth.
+    if std::env::var_os("XIAOER_SIMD").is_some_and(|value| value == "off") {
+        xiaoer_kernels::cpu::use_portable();
+    }
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("profile", if cfg!(debug_assertions) { "debug" } else { "release" })?;
     module.add_function(wrap_pyfunction!(cpu_features, module)?)?;
@@ -29,18 +33,8 @@ fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-/// Names of the instruction sets, beyond the architecture's base, that this CPU has and the kernels know.
+/// Names of the instruction sets, beyond the architecture's base, that this CPU has and the kernels use.
 #[pyfunction]
 fn cpu_features() -> Vec<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    let known = [
-        ("sse4.2", std::arch::is_x86_feature_detected!("sse4.2")),
-        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-        ("avx512bw", std::arch::is_x86_feature_detected!("avx512bw")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let known = [("neon", std::arch::is_aarch64_feature_detected!("neon"))];
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let known: [(&str, bool); 0] = [];
-    known.iter().filter(|(_, here)| *here).map(|(name, _)| *name).collect()
+    if xiaoer_kernels::cpu::is_portable() { Vec::new() } else { vec!["avx2", "bmi1", "bmi2"] }
 }

@@ -43,6 +43,7 @@ impl Sections {
         };
         // SAFETY: everything that `find` gives lies in the buffer, which `owner` keeps.
         let reader = unsafe { Reader::new(&find, owner) };
-        Filter::from_sections(options, words, &reader).map_err(|error| PyValueError::new_err(error.to_string()))
+        Filter::from_sections(options, words, &reader)
+            .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 }

@@ -65,7 +65,7 @@ macro_rules! dispatch {
             fn avx2<T: Scan>(text: &[T]) -> Option<usize> {
                 $search(text, $is)
             }
-            if $text.len() >= BLOCK && std::arch::is_x86_feature_detected!("avx2") {
+            if $text.len() >= BLOCK && $crate::cpu::has_bit_instructions() {
                 // SAFETY: the CPU has what the function is compiled for.
                 return unsafe { avx2($text) };
             }
