@@ -135,18 +135,8 @@ def main() -> None:
         prove(module, "planted_bug(33)", "heap-buffer-overflow")
         if module != "xiaoer_native":
             prove(module, "planted_overflow(1)", "signed integer overflow")
-    command = [
-        sys.executable,
-        "-X",
-        "faulthandler",
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        TIMED,
-        *options.tests,
-    ]
+    pytest = [sys.executable, "-X", "faulthandler", "-m", "pytest", "-p", "no:cacheprovider"]
+    command = [*pytest, "-k", TIMED, *options.tests]
     sys.exit(subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode)
 
 
