@@ -132,9 +132,8 @@ class WordFilter(_WordFilter):
         saved = read_saved(path)
         options = saved.options
         try:
-            words: Any = list(saved.words)
-            if saved.arrays is not None and _native is not None:
-                words = (saved.words, (saved.content, saved.arrays))
+            mapped = saved.arrays is not None and _native is not None
+            words = (saved.words, (saved.content, saved.arrays)) if mapped else list(saved.words)
             return cls._make(words, saved.allow, Fold(options.fold), Skip(*options.skip), options.whole_words)
         except (ValueError, IndexError) as error:
             raise DamagedFile(f"{path} holds no filter: {error}") from error

@@ -217,3 +217,9 @@ def test_its_options_can_be_read(xiaoer: ModuleType) -> None:
     words = xiaoer.WordFilter(["微信", "支付"], allow=["微信支付"], fold=xiaoer.Fold.CASE, whole_words=False)
     assert (words.fold, words.skip, words.whole_words) == (xiaoer.Fold.CASE, xiaoer.Skip(3, 8), False)
     assert repr(words) == "<WordFilter of 2 words, 1 allowed texts>"
+
+
+def test_a_character_that_folds_to_several_ends_no_run_that_it_begins(xiaoer: ModuleType) -> None:
+    words = xiaoer.WordFilter(["i", "社"], skip=xiaoer.Skip(repeats=True), whole_words=False)
+    assert words.find("ﬁi") == words.find("㍿社") == []
+    assert len(words.find("fi i社")) == 2

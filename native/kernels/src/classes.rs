@@ -179,9 +179,10 @@ impl Classes {
         base(fold).classes.clone().into()
     }
 
-    /// Numbers the folded characters of `alphabet` from 1 in its order, and all that fold to them alike.
+    /// Numbers the folded characters of `alphabet` from 1 in its order, and all that fold to them alike. `repeats`
+    /// tells whether characters are read by runs.
     #[must_use]
-    pub fn with_alphabet(fold: Fold, alphabet: &[u32]) -> Self {
+    pub fn with_alphabet(fold: Fold, alphabet: &[u32], repeats: bool) -> Self {
         let base = base(fold);
         let mut classes = base.classes.clone();
         for (index, &letter) in alphabet.iter().enumerate() {
@@ -196,7 +197,9 @@ impl Classes {
         }
         for (source, several) in &base.expanding {
             let entries: Vec<u32> = several.iter().map(|&c| classes.entries.get(c)).collect();
-            if entries.iter().all(|entry| entry & CLASS != 0) {
+            // One with a part in no pattern is in none itself; but its last part may be the first of a run.
+            let in_a_pattern = |entry: &u32| entry & CLASS != 0;
+            if entries.iter().all(in_a_pattern) || (repeats && entries.last().is_some_and(in_a_pattern)) {
                 let place = classes.expansions.len() as u32;
                 *classes.entries.at(*source) |= place | EXPANDS;
                 classes.expansions.push(entries.len() as u32);

@@ -101,7 +101,7 @@ impl Filter {
     pub(crate) fn compile(options: Options, sources: &[Source<'_>]) -> Self {
         debug_assert!(sources.windows(2).all(|pair| pair[0].key < pair[1].key));
         let alphabet = alphabet(sources.iter().map(|source| source.key));
-        let classes = Classes::with_alphabet(options.fold, &alphabet);
+        let classes = Classes::with_alphabet(options.fold, &alphabet, options.repeats);
         let kinds = |c: u32| classes.get(c).kinds();
         // Classes are numbered in the order of code points, so the patterns stay sorted.
         let mut labels: Vec<u32> = Vec::with_capacity(sources.iter().map(|source| source.key.len()).sum());

@@ -30,6 +30,7 @@ const CODE_POINTS: usize = 0x1_0000;
 
 /// So many characters are passed at once.
 const BLOCK: usize = 8;
+const FEW: usize = 4;
 
 /// Bits a pair, about: one look in so many is in vain in a text of pairs that begin no pattern.
 const BITS_A_PAIR: usize = 128;
@@ -257,6 +258,15 @@ impl Prefilter {
         mut at: usize,
         cursor: &mut Cursor,
     ) -> Option<usize> {
+        if at > 0 {
+            // A hit is often followed by another: a few characters are not worth a block.
+            let end = text.len().min(at + FEW);
+            let before = *cursor;
+            if let Some(found) = self.look::<U, STARTS>(classes, text, at, end, before, cursor) {
+                return Some(found);
+            }
+            at = end;
+        }
         // Apart from the caller's, so that it stays in registers.
         let mut passed = *cursor;
         let mut blocks = text[at..].chunks_exact(BLOCK);
@@ -316,17 +326,15 @@ impl Prefilter {
         cursor: &mut Cursor,
     ) -> Option<usize> {
         let mut here = before;
-        (at..end).find(|&at| {
+        let found = (at..end).find(|&at| {
             let code = self.code_at(classes, text[at]);
             let first = here.first;
             let pair = here.read::<STARTS>(code & !STOP, &self.bits, self.shift) & 1 != 0;
-            let found = (pair && self.has_other_bit(first, code & !STOP))
-                || (code & STOP != 0 && self.stops_at(classes, text, at));
-            if found {
-                *cursor = here;
-            }
-            found
-        })
+            (pair && self.has_other_bit(first, code & !STOP))
+                || (code & STOP != 0 && self.stops_at(classes, text, at))
+        });
+        *cursor = here;
+        found
     }
 
     /// Whether a pair has its bit in the other table too.
