@@ -58,14 +58,17 @@ class SavedWords(Sequence[Word]):
     """The words of a file, made when asked for."""
 
     def __init__(self, content: memoryview, directory: _Directory) -> None:
-        def column(name: str, width: int) -> memoryview:
+        for name, (offset, length) in directory.sections.items():
+            if min(offset, length) < 0 or offset + length > len(content):
+                raise ValueError(f"its section {name} lies outside of it")
+
+        def column(name: str, width: int | None = None) -> memoryview:
             offset, length = directory.sections[name]
-            if offset + length > len(content) or length != directory.words * width:
+            if width is not None and length != directory.words * width:
                 raise ValueError(f"its section {name} has the wrong length")
             return content[offset : offset + length]
 
-        start, length = directory.sections["words.texts"]
-        self._texts = content[start : start + length]
+        self._texts = column("words.texts")
         self._ends = column("words.ends", 8)
         self._kinds = column("words.properties", 4)
         self._properties = [
@@ -89,7 +92,10 @@ class SavedWords(Sequence[Word]):
         kind = int.from_bytes(self._kinds[4 * index : 4 * index + 4], "little")
         if not start <= end <= len(self._texts) or kind >= len(self._properties):
             raise DamagedFile(f"word {index} of a saved filter lies outside of its file")
-        return Word(_unpack(bytes(self._texts[start:end])), *self._properties[kind])
+        try:
+            return Word(_unpack(bytes(self._texts[start:end])), *self._properties[kind])
+        except UnicodeDecodeError as error:
+            raise DamagedFile(f"word {index} of a saved filter is no text") from error
 
     def _end(self, index: int) -> int:
         return int.from_bytes(self._ends[8 * index : 8 * index + 8], "little")
@@ -156,6 +162,7 @@ def write_saved(
             file.writelines([head, checksum.digest(), *parts])
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(name, _mode(target))
         os.replace(name, target)
     except BaseException:
         os.unlink(name)
@@ -195,6 +202,16 @@ def read_saved(path: str | os.PathLike[str]) -> Saved:
         )
     except (ValueError, KeyError) as error:
         raise DamagedFile(f"{path} holds no filter: {error}") from error
+
+
+def _mode(path: Path) -> int:
+    """Permissions of what is there, or of a new file: a temporary one is its owner's alone."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def _aligned(offset: int) -> int:

@@ -58,14 +58,17 @@ class WordFilter(_WordFilter):
     - An occurrence inside an occurrence of an allowed text, found by the same rules, is no hit: with the word `海外`
       and the allowed `上海外贸`, the longer wins. A text that is both is allowed.
 
-    Words that fold to the same are one word; the last one given counts. Offsets are code points of the text as it was
+    Words that fold to the same are one word; the last one given counts. A spelling that several words have belongs to
+    the least of them by folded text. Offsets are code points of the text as it was
     given; lone surrogates are characters like others.
 
     Time: a text is read once, with a look-up of each character and each pair of neighbours; where pairs begin a word,
     the word is compared. Where that adds up to more than a few times the text (long words that nearly match, again and
-    again) the rest is read by an automaton, whose time does not depend on how nearly anything matches (A. V. Aho, M. J.
-    Corasick, CACM 18(6), 1975). A filter may be used and changed by several threads: scans never wait and see the words
-    of one moment; a text of 65,536 characters or more is scanned without the GIL.
+    again) the rest is read by an automaton, whose time depends on the length of the text and on how many words end at
+    one place (A. V. Aho, M. J. Corasick, CACM 18(6), 1975).
+
+    A filter may be used and changed by several threads: scans do not wait for a change to be compiled, and see the
+    words of one moment; a text of 65,536 characters or more is scanned without the GIL.
 
     Methods, from the backend: `contains(text)`, `find(text)`, `find_overlapping(text)`, `replace(text, mask="*")`,
     `stream(mask="*")`; properties `words` and `allow`, ordered by the folded texts.
@@ -91,7 +94,8 @@ class WordFilter(_WordFilter):
     @classmethod
     def _make(cls, words: Any, allow: list[str], fold: Fold, skip: Skip, whole_words: bool) -> Self:
         # Without room for noise the two are the same; None is the faster.
-        noise = (skip.gap, skip.total) if skip.gap and skip.total else None
+        # No text is so long that more than 2^31 would make a difference.
+        noise = (min(skip.gap, 1 << 31), min(skip.total, 1 << 31)) if skip.gap and skip.total else None
         self = super().__new__(cls, words, allow, int(fold), noise, skip.repeats, whole_words)
         self.fold = fold
         self.skip = skip
@@ -105,7 +109,7 @@ class WordFilter(_WordFilter):
         """Takes more words in, all or none; one that folds like a word in the filter replaces it.
 
         Scans and streams under way keep the words they began with. Costs a build of the whole filter.
-        Raises InvalidWord as the constructor does.
+        Raises InvalidWord as the constructor does, RuntimeError from code that a change of the same filter runs.
         """
         super().add(_several(words))
 
@@ -114,20 +118,22 @@ class WordFilter(_WordFilter):
         super().remove(_several(words))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes words, allowed texts and options to a file that `load` reads on either backend.
+        """Writes the filter of this moment, words, allowed texts and options, to a file for `load` on either backend.
 
         The file appears whole or not at all, replacing what was there; a filter that has the old one mapped keeps it.
         Raises OSError.
         """
         options = Options(int(self.fold), (self.skip.gap, self.skip.total, self.skip.repeats), self.whole_words)
-        write_saved(path, self.words, self.allow, options, self.sections())
+        words, allow, arrays = self.snapshot()
+        write_saved(path, words, allow, options, arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """The filter that `save` wrote. Its compiled arrays are mapped, not read: processes share them.
 
-        A file in use may be replaced and deleted; who writes into it or cuts it off ends the processes that use it.
-        Raises DamagedFile if the file is anything else or was altered, OSError if it can't be read.
+        A file in use may be replaced and deleted, but not written to: cutting it off ends the processes that use it,
+        other changes give wrong hits. Raises DamagedFile if the file is anything else or was altered, OSError if it
+        can't be read.
         """
         saved = read_saved(path)
         options = saved.options

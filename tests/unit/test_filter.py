@@ -1,5 +1,6 @@
 """What the word filter promises, case by case, on both backends."""
 
+import gc
 import threading
 from types import ModuleType
 from typing import Any
@@ -223,3 +224,59 @@ def test_a_character_that_folds_to_several_ends_no_run_that_it_begins(xiaoer: Mo
     words = xiaoer.WordFilter(["i", "社"], skip=xiaoer.Skip(repeats=True), whole_words=False)
     assert words.find("ﬁi") == words.find("㍿社") == []
     assert len(words.find("fi i社")) == 2
+
+
+def test_a_spelling_belongs_to_the_least_word_that_has_it(xiaoer: ModuleType) -> None:
+    pinyin = xiaoer.Variant.PINYIN
+    less, more = xiaoer.Word("威信", variants=pinyin), xiaoer.Word("微信", variants=pinyin)
+    assert "威信" < "微信"
+    for order in ([less, more], [more, less]):
+        words = xiaoer.WordFilter(order)
+        assert words.find("weixin")[0].word == less
+        words.add(["x"])
+        assert words.find("weixin")[0].word == less
+    # A word that takes the place of another takes its spellings away, and nobody else's.
+    words.add(["微信"])
+    assert words.find("weixin")[0].word == less
+    words.add(["威信"])
+    assert not words.contains("weixin")
+    assert words.find("威信")[0].word == xiaoer.Word("威信")
+
+
+def test_any_amount_of_noise_may_be_allowed(xiaoer: ModuleType) -> None:
+    words = xiaoer.WordFilter(["ab加"], skip=xiaoer.Skip(2**80, 2**80))
+    assert words.contains("ab" + "." * 5000 + "加")
+    assert words.find("ab" + "." * 5000 + "加")[0].end == 5003
+
+
+def test_methods_may_be_overridden_one_by_one(xiaoer: ModuleType) -> None:
+    class Silent(xiaoer.WordFilter):
+        def find(self, text: str) -> list[object]:
+            return []
+
+        def add(self, words: list[str]) -> None:
+            raise RuntimeError("never called by the constructor")
+
+    words = Silent(["微信"])
+    assert words.find("微信") == []
+    assert words.contains("微信")
+    assert words.replace("微信") == "**"
+
+
+def test_a_change_inside_a_change_is_refused_or_done_but_never_waits(xiaoer: ModuleType) -> None:
+    outcomes: list[str] = []
+
+    class Last(str):
+        def __del__(self) -> None:
+            try:
+                words.add(["cd"])
+                outcomes.append("done")
+            except RuntimeError:
+                outcomes.append("refused")
+
+    words = xiaoer.WordFilter([Last("ab")])
+    words.remove(["ab"])
+    gc.collect()
+    assert outcomes in (["done"], ["refused"])
+    words.add(["ef"])
+    assert words.contains("ef")

@@ -1,7 +1,9 @@
 """Saved filters: the same on both backends, and an error if anything is wrong with the file."""
 
 import hashlib
+import os
 import struct
+import threading
 from pathlib import Path
 from random import Random, getrandbits
 from types import ModuleType
@@ -61,6 +63,9 @@ def sealed(directory: bytes, rest: bytes = b"") -> bytes:
     return head + hashlib.sha256(head + directory + rest).digest() + directory + rest
 
 
+COLUMNS = {"words.texts": [0, 1], "words.ends": [8, 8], "words.properties": [16, 4]}
+
+
 def directory(**changes: object) -> bytes:
     """Of a file with one word, but for the changes."""
     entries: dict[str, object] = {
@@ -69,7 +74,7 @@ def directory(**changes: object) -> bytes:
         "allow": [],
         "properties": [[1, [], b"mask", 0]],
         "arrays": "",
-        "sections": {"words.texts": [0, 1], "words.ends": [8, 8], "words.properties": [16, 4]},
+        "sections": COLUMNS,
     }
     return msgspec.msgpack.encode(entries | changes)
 
@@ -88,6 +93,7 @@ NONSENSE = {
     ),
     "not UTF-8": directory(properties=[[1, [], b"\xff", 0]]),
     "unknown variant": directory(properties=[[1, [], b"mask", 99]]),
+    "fewer than no words": directory(words=-1),
     "no properties": directory(properties=[]),
     "an empty word": directory(sections={"words.texts": [0, 0], "words.ends": [8, 8], "words.properties": [16, 4]}),
 }
@@ -129,6 +135,40 @@ def test_no_array_is_believed(native_xiaoer: ModuleType, tmp_path: Path) -> None
         except (native_xiaoer.DamagedFile, ValueError, IndexError):
             refused += 1
     assert refused > 40
+
+
+def test_a_saved_filter_is_that_of_one_moment(xiaoer: ModuleType, tmp_path: Path) -> None:
+    words = xiaoer.WordFilter([f"mm{number}" for number in range(60)], whole_words=False)
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            words.add(["aa"])
+            words.remove(["aa"])
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(60):
+            words.save(tmp_path / "words")
+            loaded = xiaoer.WordFilter.load(tmp_path / "words")
+            assert [match.word.text for match in loaded.find("mm7 mm59")] == ["mm7", "mm59"]
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_file_is_for_whoever_may_read_what_was_there(xiaoer: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    mask = os.umask(0o027)
+    try:
+        make(xiaoer).save(path)
+    finally:
+        os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.chmod(0o604)
+    make(xiaoer).save(path)
+    assert path.stat().st_mode & 0o777 == 0o604
 
 
 def test_a_filter_of_a_file_can_be_changed_and_saved_over_it(xiaoer: ModuleType, tmp_path: Path) -> None:

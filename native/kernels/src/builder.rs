@@ -17,6 +17,14 @@ pub enum Origin {
     Allowed(u32),
 }
 
+impl Origin {
+    fn number(self) -> usize {
+        match self {
+            Self::Variant(number) | Self::Word(number) | Self::Allowed(number) => number as usize,
+        }
+    }
+}
+
 /// A text by its place among the folded characters of all.
 #[derive(Clone, Copy)]
 struct Given {
@@ -51,10 +59,14 @@ impl Builder {
         Self { options, folded: Vec::new(), given: Vec::new() }
     }
 
-    /// Adds a text. Of words that fold alike the last one counts, and any before a variant.
+    /// Adds a text. Of words that fold alike the last one counts, and any before a variant; of variants that of the
+    /// least word, by its folded characters.
     ///
     /// # Errors
     /// If it is empty or, folded, longer than [`LONGEST_WORD`].
+    ///
+    /// # Panics
+    /// If all of them have more than 2^32 characters.
     pub fn push(&mut self, text: impl Iterator<Item = u32>, origin: Origin) -> Result<(), InvalidWord> {
         let from = self.folded.len();
         fold_word_into(self.options.fold, text, &mut self.folded);
@@ -62,7 +74,12 @@ impl Builder {
         check(key)?;
         let front =
             (0..3).fold(0, |front, index| front << 21 | key.get(index).map_or(0, |&c| u64::from(c) + 1));
-        self.given.push(Given { front, from: from as u32, length: key.len() as u32, origin });
+        self.given.push(Given {
+            front,
+            from: u32::try_from(from).expect("fewer than 2^32 characters in all"),
+            length: key.len() as u32,
+            origin,
+        });
         Ok(())
     }
 
@@ -75,36 +92,37 @@ impl Builder {
         self.given.sort_unstable_by(|a, b| {
             (a.front.cmp(&b.front)).then_with(|| key(a).cmp(key(b))).then_with(|| a.origin.cmp(&b.origin))
         });
+        let alike = || self.given.chunk_by(|a, b| a.front == b.front && key(a) == key(b));
         let (mut words, mut allowed) = (Vec::new(), Vec::new());
         let mut place_of = vec![u32::MAX; self.given.len()];
-        let mut sources: Vec<Source<'_>> = Vec::with_capacity(self.given.len());
-        for alike in self.given.chunk_by(|a, b| a.front == b.front && key(a) == key(b)) {
-            let last = alike[alike.len() - 1];
-            let last_word = alike.iter().rev().find_map(|given| match given.origin {
+        for alike in alike() {
+            let word = alike.iter().rev().find_map(|given| match given.origin {
                 Origin::Word(number) => Some(number),
                 _ => None,
             });
-            if let Some(number) = last_word {
+            if let Some(number) = word {
                 place_of[number as usize] = words.len() as u32;
                 words.push(number);
             }
+        }
+        let mut sources: Vec<Source<'_>> = Vec::with_capacity(self.given.len());
+        for alike in alike() {
+            let last = &alike[alike.len() - 1];
             let (role, variant, owner) = match last.origin {
                 Origin::Allowed(number) => {
                     allowed.push(number);
                     (Role::Allowed, false, 0)
                 }
-                Origin::Word(number) => (Role::Word, false, number),
-                Origin::Variant(number) => (Role::Word, true, number),
+                Origin::Word(number) => (Role::Word, false, place_of[number as usize]),
+                // A spelling belongs to the first of the words that have it, in the order of their folded texts; one
+                // that another took the place of has none.
+                Origin::Variant(_) => match alike.iter().map(|given| place_of[given.origin.number()]).min() {
+                    Some(u32::MAX) | None => continue,
+                    Some(owner) => (Role::Word, true, owner),
+                },
             };
-            sources.push(Source { key: key(&last), role, variant, owner });
+            sources.push(Source { key: key(last), role, variant, owner });
         }
-        sources.retain_mut(|source| {
-            if source.role == Role::Word {
-                source.owner = place_of[source.owner as usize];
-            }
-            // A variant of a word that another one took the place of is gone with it.
-            source.owner != u32::MAX
-        });
         Built { filter: Filter::compile(self.options, &sources), words, allowed }
     }
 }

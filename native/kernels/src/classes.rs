@@ -227,13 +227,13 @@ impl Classes {
         Ok(read)
     }
 
-    /// Whether an expansion lies at this place: of several characters, none of which expands.
+    /// Whether an expansion lies at this place: of two to eight characters, none of which expands.
     fn holds_expansion(&self, place: usize) -> bool {
         let Some((&length, rest)) = self.expansions.get(place..).and_then(<[u32]>::split_first) else {
             return false;
         };
         let Some(several) = rest.get(..length as usize) else { return false };
-        length > 0 && several.iter().all(|entry| entry & EXPANDS == 0)
+        (2..=8).contains(&length) && several.iter().all(|entry| entry & EXPANDS == 0)
     }
 
     /// The largest class of any character, alone or in an expansion.

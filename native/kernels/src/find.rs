@@ -63,7 +63,7 @@ impl Filter {
     fn before<U: Unit>(&self, lane: &Lane, text: &[U], at: usize) -> Option<usize> {
         let gap = self.options.skip.map_or(0, |skip| skip.gap);
         let noise = |unit: &U| lane.noise && self.classes.get(unit.code_point()).is(kind::NOISE);
-        let back = text[..at].iter().rev().take(gap + 1).position(|unit| !noise(unit))?;
+        let back = text[..at].iter().rev().take(gap.saturating_add(1)).position(|unit| !noise(unit))?;
         Some(at - 1 - back)
     }
 

@@ -15,7 +15,7 @@ use crate::text::Unit;
 
 /// A character that is passed over; no class has it.
 const NOISE: u32 = CODES + 1;
-/// Classes share this many codes, a prime below 2^14 − 1. 0 is that of characters in no pattern.
+/// Classes share this many codes, a prime. 0 is that of characters in no pattern.
 const CODES: u32 = 16_381;
 /// The character is a letter or digit of a spaced script. Not set in the first of a pair if it starts a word.
 const INSIDE: u32 = 1 << 14;
@@ -25,11 +25,15 @@ const STOP: u32 = 1 << 15;
 const ANYWHERE: u8 = 1;
 const AT_START: u8 = 2;
 
+/// No code touches the marks above it.
+const _: () = assert!(NOISE < INSIDE && INSIDE < STOP);
+
 /// Those of the Basic Multilingual Plane.
 const CODE_POINTS: usize = 0x1_0000;
 
 /// So many characters are passed at once.
 const BLOCK: usize = 8;
+/// Behind a hit, so many are read one by one first.
 const FEW: usize = 4;
 
 /// Bits a pair, about: one look in so many is in vain in a text of pairs that begin no pattern.

@@ -1,5 +1,5 @@
-//! One pass over a text, whole or in pieces, that takes the same time for any text: automata over its characters with
-//! and without noise.
+//! One pass over a text, whole or in pieces, whose time depends on no more than how many words end at one place:
+//! automata over its characters with and without noise.
 //!
 //! Nothing is copied and no offset table is made: a walk remembers where the characters of its longest partial match
 //! stood, and nothing else. Texts that rarely match are read faster by `find`; this is what it falls back to, and what

@@ -1,6 +1,7 @@
 //! What becomes of the occurrences that a scan meets.
 //!
-//! A scan hands them over in the order of their ends. A hit counts unless an allowed text covers it whole.
+//! A scan hands them over about in the order of their ends: those of whole words one character later than others.
+//! A hit counts unless an allowed text covers it whole.
 
 use std::collections::VecDeque;
 

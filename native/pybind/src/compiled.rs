@@ -170,7 +170,8 @@ fn word_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     WORD.import(py, "xiaoer._words", "Word")
 }
 
-/// Words as they were given, each made a `Word` when it is first asked for: of a million, few are ever found.
+/// Words as they were given, each made a `Word` when it is first asked for: of a million, few are ever found. Two
+/// threads that ask at once may each make one.
 struct Words {
     /// None is still only in `saved`.
     made: UnsafeCell<Vec<Option<Py<PyAny>>>>,
@@ -225,7 +226,8 @@ impl Words {
         } else {
             given
         };
-        // SAFETY: as in `as_given`; the old word is dropped, which may run Python code, after the new is in place.
+        // SAFETY: as in `as_given`; the old word is dropped, which may run Python code, no sooner than the new is in
+        // place.
         let old = unsafe { (&mut (*self.made.get()))[index].replace(made.clone_ref(py)) };
         drop(old);
         Ok(made)
@@ -234,7 +236,7 @@ impl Words {
 
 /// The compiled words of this moment, swapped whole.
 ///
-/// Guarded by the GIL: a module that does not declare itself free of it makes a free-threaded interpreter turn it on.
+/// Guarded by the GIL: the module declares that it uses it, so that a free-threaded interpreter turns it on.
 pub(crate) struct Current(UnsafeCell<Arc<Compiled>>);
 
 // SAFETY: every access has a `Python` token, so one thread at a time.

@@ -1,9 +1,10 @@
 //! `WordFilter` and `FilterStream`: Python objects around the kernels' filter. `xiaoer.filter` is the facade.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList, PyString};
@@ -37,6 +38,8 @@ pub(crate) struct WordFilter {
     options: Options,
     /// Held by who changes the words, from reading the old ones to swapping the new ones in.
     changing: Mutex<()>,
+    /// The thread that does, or 0.
+    changer: AtomicU64,
     compiled: Current,
 }
 
@@ -64,7 +67,12 @@ impl WordFilter {
             let (words, sections): (Bound<'_, PyAny>, Sections) = words.extract()?;
             Compiled::saved(options, sections, words, allowed)?
         };
-        Ok(Self { options, changing: Mutex::new(()), compiled: Current::new(compiled) })
+        Ok(Self {
+            options,
+            changing: Mutex::new(()),
+            changer: AtomicU64::new(0),
+            compiled: Current::new(compiled),
+        })
     }
 
     /// Whether the text has a hit.
@@ -109,11 +117,14 @@ impl WordFilter {
         FilterStream { compiled: self.compiled.get(py), stream }
     }
 
-    /// Names and bytes of the arrays of the compiled filter, as a file holds them; None if it must be compiled again.
-    fn sections<'py>(&self, py: Python<'py>) -> Option<Vec<(String, Bound<'py, PyBytes>)>> {
+    /// Words, allowed texts, and names and bytes of the compiled arrays as a file holds them, all of one moment. None
+    /// for the arrays if they must be compiled again.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Snapshot<'py>> {
         let compiled = self.compiled.get(py);
-        let sections = compiled.filter.sections()?;
-        Some(sections.into_iter().map(|(name, bytes)| (name, PyBytes::new(py, bytes))).collect())
+        let sections = compiled.filter.sections();
+        let pack = |(name, bytes)| (name, PyBytes::new(py, bytes));
+        let arrays = sections.map(|sections| sections.into_iter().map(pack).collect());
+        Ok((compiled.words(py)?, compiled.allowed(py), arrays))
     }
 
     /// Takes these words in, replacing those that fold to the same; all or none.
@@ -171,20 +182,31 @@ impl WordFilter {
         py.detach(|| with_units!(view, units => compiled.filter.contains(units)))
     }
 
-    /// Builds aside and swaps; scans under way keep the old words.
+    /// Builds aside and swaps; scans under way keep the old words. Raises `RuntimeError` if what runs meanwhile (an
+    /// object's end, a `str` of a subclass) changes the same filter.
     fn change(
         &self,
         py: Python<'_>,
         change: impl FnOnce(&mut Vec<Py<PyAny>>) -> PyResult<()>,
     ) -> PyResult<()> {
+        let this_thread = thread_id();
+        if self.changer.load(Ordering::Relaxed) == this_thread {
+            return Err(PyRuntimeError::new_err("this thread is changing the filter already"));
+        }
+        // Dropped after the lock: that may free Python objects, and freeing may run Python code.
+        let (current, mut given);
         // Waited for without the GIL: its holder gives the GIL up while it compiles.
         let guard = self.changing.lock_py_attached(py);
-        let _guard = guard.unwrap_or_else(std::sync::PoisonError::into_inner);
-        let current = self.compiled.get(py);
-        let mut given = current.given(py)?;
+        let guard = guard.unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.changer.store(this_thread, Ordering::Relaxed);
+        let changer = Changer(&self.changer);
+        current = self.compiled.get(py);
+        given = current.given(py)?;
         change(&mut given)?;
         let next = Compiled::build(py, self.options, &given, &current.allowed(py))?;
         self.compiled.swap(py, next);
+        drop(changer);
+        drop(guard);
         Ok(())
     }
 
@@ -193,6 +215,25 @@ impl WordFilter {
         with_units!(pystr::view(&text), units => key(self.options.fold, units.iter().map(|unit| unit.code_point())))
             .map_err(|error| invalid_word(&error))
     }
+}
+
+/// What [`WordFilter::snapshot`] gives.
+type Snapshot<'py> = (Bound<'py, PyList>, Vec<Py<PyString>>, Option<Vec<(String, Bound<'py, PyBytes>)>>);
+
+/// Sets the thread that changes a filter to none when it goes, whatever happened.
+struct Changer<'a>(&'a AtomicU64);
+
+impl Drop for Changer<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A number that no other thread has, never 0.
+fn thread_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local!(static ID: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
+    ID.with(|id| *id)
 }
 
 /// Scans a text, without the GIL if it is large.

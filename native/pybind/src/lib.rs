@@ -14,7 +14,8 @@ mod pystr;
 mod sections;
 mod tokens;
 
-#[pymodule]
+// Its objects rely on the GIL: see `compiled`.
+#[pymodule(gil_used = true)]
 fn xiaoer_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // For those who want to know what the instructions are worth.
     if std::env::var_os("XIAOER_SIMD").is_some_and(|value| value == "off") {

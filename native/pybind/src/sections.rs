@@ -34,9 +34,13 @@ impl Sections {
         let Self { buffer, places } = self;
         let (start, length) = (buffer.buf_ptr().cast::<u8>().cast_const(), buffer.len_bytes());
         let owner: Arc<dyn Any + Send + Sync> = Arc::new(buffer);
-        // SAFETY: the buffer is contiguous, and exported until `owner` is dropped. It is read-only, and what it is of,
-        // a file that `save` put in place whole, is replaced but never written to.
-        let bytes: &[u8] = unsafe { std::slice::from_raw_parts(start, length) };
+        let bytes: &[u8] = if length == 0 {
+            &[]
+        } else {
+            // SAFETY: the buffer is contiguous, and exported until `owner` is dropped. `xiaoer._saved` gives a mapped
+            // file, which `save` put in place whole and replaces, but never writes to.
+            unsafe { std::slice::from_raw_parts(start, length) }
+        };
         let find = |name: &str| {
             let &(offset, length) = places.get(name)?;
             bytes.get(offset..offset.checked_add(length)?)

@@ -55,7 +55,10 @@ class Compiled:
     def __init__(self, words: dict[str, Word], allowed: dict[str, str], options: Options) -> None:
         self.characters = Characters(options.fold)
         self.options = options
-        variants = {self.key(text): word for word in words.values() for text in spellings(word.text, word.variants)}
+        variants: dict[str, Word] = {}
+        for _, word in sorted(words.items(), key=lambda pair: pair[0]):
+            for text in spellings(word.text, word.variants):
+                variants.setdefault(self.key(text), word)
         merged: dict[str, Word | None] = {**variants, **words, **dict.fromkeys(allowed)}
         plain: list[Pattern] = []
         exact: list[Pattern] = []
@@ -283,7 +286,7 @@ class WordFilter:
         self._changing = threading.Lock()
         self._compiled = Compiled({}, {}, self._options)
         self._allowed = {self._compiled.key(text): text for text in allow}
-        self.add(words)
+        self._swap(self._keyed(words))
         return self
 
     def _keyed(self, words: list[str | Word]) -> dict[str, Word]:
@@ -294,16 +297,16 @@ class WordFilter:
         self._words = words
 
     def contains(self, text: str) -> bool:
-        return bool(self.find(text))
+        return bool(self._scan_for_hits(text))
 
     def find(self, text: str) -> list[Match]:
-        return [_match(found) for found in leftmost_longest(self._scan(text), 0)]
+        return [_match(found) for found in self._scan_for_hits(text)]
 
     def find_overlapping(self, text: str) -> list[Match]:
         return [_match(found) for found in uncovered(self._scan(text))]
 
     def replace(self, text: str, mask: str = "*") -> str:
-        stream = self.stream(mask)
+        stream = FilterStream(self._compiled, mask)
         return stream.feed(text) + stream.flush()
 
     def stream(self, mask: str = "*") -> "FilterStream":
@@ -321,18 +324,22 @@ class WordFilter:
 
     @property
     def words(self) -> list[Word]:
-        return [word for _, word in sorted(self._words.items(), key=lambda pair: pair[0])]
+        return self.snapshot()[0]
 
     @property
     def allow(self) -> list[str]:
         return [text for _, text in sorted(self._allowed.items())]
 
-    def sections(self) -> list[tuple[str, bytes]] | None:
-        """Arrays that a file could hold: it has none."""
-        return None
+    def snapshot(self) -> tuple[list[Word], list[str], list[tuple[str, bytes]] | None]:
+        """Words and allowed texts of one moment, and arrays that a file could hold: it has none."""
+        words = self._words
+        return [words[key] for key in sorted(words)], self.allow, None
 
     def __len__(self) -> int:
         return len(self._words)
+
+    def _scan_for_hits(self, text: str) -> list[Occurrence]:
+        return list(leftmost_longest(self._scan(text), 0))
 
     def _scan(self, text: str) -> list[Occurrence]:
         scan = Scan(self._compiled)
