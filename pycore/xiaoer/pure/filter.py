@@ -56,9 +56,9 @@ class Compiled:
         self.characters = Characters(options.fold)
         self.options = options
         variants: dict[str, Word] = {}
-        for _, word in sorted(words.items(), key=lambda pair: pair[0]):
-            for text in spellings(word.text, word.variants):
-                variants.setdefault(self.key(text), word)
+        for _, owner in sorted(words.items(), key=lambda pair: pair[0]):
+            for text in spellings(owner.text, owner.variants):
+                variants.setdefault(self.key(text), owner)
         merged: dict[str, Word | None] = {**variants, **words, **dict.fromkeys(allowed)}
         plain: list[Pattern] = []
         exact: list[Pattern] = []
