@@ -4,7 +4,7 @@ use crate::automaton::{Automaton, SIMPLE};
 use crate::classes::{Classes, is_latin};
 use crate::fold::{Fold, kind};
 use crate::pattern::{Pattern, Role};
-use crate::prefilter::Prefilter;
+use crate::prefilter::{Front, Prefilter};
 use crate::runs::{self, Runs};
 use crate::section::Section;
 
@@ -72,15 +72,14 @@ impl Lane {
         let (collapsed, runs) = if repeats { runs::collapse(&unmarked()) } else { Default::default() };
         let by_runs: Vec<_> = collapsed.iter().map(|(labels, number)| (labels.as_slice(), *number)).collect();
         let automaton = Automaton::build(if repeats { &by_runs } else { chosen }, alphabet);
-        let mut pairs: Vec<_> = (chosen.iter().filter(|(labels, _)| labels.len() > 1))
-            .map(|&(labels, number)| {
-                (labels[0], labels[1], patterns[(number & !SIMPLE) as usize].whole_start())
-            })
-            .collect();
-        // Of two with the same labels, the one that may begin anywhere comes first.
-        pairs.sort_unstable();
-        pairs.dedup_by_key(|&mut (first, second, _)| (first, second));
-        let prefilter = Prefilter::build(classes, &automaton, noise, &pairs, patterns, alphabet);
+        let front = |&(labels, number): &(&[u32], u32)| Front {
+            labels: [labels[0], labels[1], labels.get(2).copied().unwrap_or(0)],
+            whole_start: patterns[(number & !SIMPLE) as usize].whole_start(),
+        };
+        let mut fronts: Vec<_> = chosen.iter().filter(|(labels, _)| labels.len() > 1).map(front).collect();
+        fronts.sort_unstable();
+        fronts.dedup_by_key(|front| front.labels);
+        let prefilter = Prefilter::build(classes, &automaton, noise, &fronts, patterns, alphabet);
         Self { automaton, prefilter, noise, runs: repeats.then_some(runs) }
     }
 }

@@ -1,8 +1,11 @@
 //! Where in a text a pattern may begin: a bit for each pair of neighbours that begins one.
 //!
 //! A text without a hit is passed at a look-up of the character's code and one of the pair's bit each. Noise is passed
-//! over, so that `加 微` and `加微` are the same pair. A bit can be set for another pair, by accident: whoever asks
-//! looks closer. What is not set begins no pattern.
+//! over, so that `加 微` and `加微` are the same pair. Where the bit is set, the third character is asked for too. Bits
+//! can be set for others, by accident: whoever asks looks closer. What is not set begins no pattern.
+//!
+//! What measured worse: bits of triples beside those of pairs for every character (twice the instructions), two bits a
+//! pair in one word, and AVX-512 between the look-ups, which are what takes the time.
 
 use crate::automaton::{Automaton, NO_PATTERN, ROOT, SIMPLE};
 use crate::classes::{Classes, Entry};
@@ -33,6 +36,9 @@ const CODE_POINTS: usize = 0x1_0000;
 
 /// So many characters are passed at once.
 const BLOCK: usize = 8;
+/// A third character is looked for among so many.
+const AHEAD: usize = 16;
+
 /// Behind a hit, so many are read one by one first.
 const FEW: usize = 4;
 
@@ -52,7 +58,7 @@ pub struct Prefilter {
     /// Of the Basic Multilingual Plane; for other characters computed from their entries.
     codes: Section<u16>,
     bits: Section<u32>,
-    /// The same by another hash: asked where a bit is set.
+    /// So many of pairs that are a pattern, and of pairs with the third character: asked where a bit is set.
     more: Section<u32>,
     /// The code of the first is shifted by so many bits; there are 2^(15 + shift).
     shift: u32,
@@ -65,19 +71,17 @@ pub struct Prefilter {
 }
 
 impl Prefilter {
-    /// For the patterns of an automaton over these classes.
-    ///
-    /// Each pair of `pairs` begins a pattern; its flag tells whether only at the start of a word.
+    /// For the patterns of an automaton over these classes; `fronts` are those of two characters and more.
     #[must_use]
     pub fn build(
         classes: &Classes,
         automaton: &Automaton,
         noise: bool,
-        pairs: &[(u32, u32, bool)],
+        fronts: &[Front],
         patterns: &[Pattern],
         alphabet: usize,
     ) -> Self {
-        let wanted = (pairs.len() * BITS_A_PAIR).next_power_of_two().trailing_zeros();
+        let wanted = (fronts.len() * BITS_A_PAIR).next_power_of_two().trailing_zeros();
         let shift = wanted.saturating_sub(15).min(MOST_SHIFT);
         let is_alone = |class: u32| {
             let node = automaton.child(ROOT, class);
@@ -94,7 +98,7 @@ impl Prefilter {
             more: Vec::new().into(),
             shift,
             noise,
-            starts: vec![u8::from(pairs.iter().any(|&(.., whole_start)| whole_start))].into(),
+            starts: vec![u8::from(fronts.iter().any(|front| front.whole_start))].into(),
             alone: (0..=alphabet as u32).map(is_alone).collect::<Vec<_>>().into(),
         };
         let mut codes = vec![0; CODE_POINTS];
@@ -112,18 +116,18 @@ impl Prefilter {
         }
         let words = 1 << (15 + shift - 5);
         let (mut bits, mut more) = (vec![0; words], vec![0; words]);
-        let mut set = |first: u32, second: u32| {
-            let place = place(first, second, shift);
-            bits[place / 32] |= 1 << (place % 32);
-            let other = other_place(first, second, shift);
-            more[other / 32] |= 1 << (other % 32);
-        };
-        for &(first, second, whole_start) in pairs {
-            for mark in [0, INSIDE] {
-                if marks[second as usize][usize::from(mark != 0)] {
-                    set(hashed(first), hashed(second) | mark);
-                    if marks[first as usize][1] && !whole_start {
-                        set(hashed(first) | INSIDE, hashed(second) | mark);
+        let set = |bits: &mut Vec<u32>, place: usize| bits[place / 32] |= 1 << (place % 32);
+        for front in fronts {
+            let [first, second, third] = front.labels;
+            // At the start of a word, and inside one if it may be there.
+            let inside = marks[first as usize][1] && !front.whole_start;
+            // A third of 0 stands for none.
+            let third_marks = if third == 0 { [true, false] } else { marks[third as usize] };
+            for first in with_marks(first, [true, inside]) {
+                for second in with_marks(second, marks[second as usize]) {
+                    set(&mut bits, place(first, second, shift));
+                    for third in with_marks(third, third_marks) {
+                        set(&mut more, other_place(first, second, third, shift));
                     }
                 }
             }
@@ -334,18 +338,28 @@ impl Prefilter {
             let code = self.code_at(classes, text[at]);
             let first = here.first;
             let pair = here.read::<STARTS>(code & !STOP, &self.bits, self.shift) & 1 != 0;
-            (pair && self.has_other_bit(first, code & !STOP))
+            (pair && self.may_go_on(classes, text, at, first, code & !STOP))
                 || (code & STOP != 0 && self.stops_at(classes, text, at))
         });
         *cursor = here;
         found
     }
 
-    /// Whether a pair has its bit in the other table too.
+    /// Whether a pair that ends at a place is a pattern, or begins one with the character that follows, noise aside.
     #[inline]
-    fn has_other_bit(&self, first: u32, second: u32) -> bool {
-        let place = other_place(first, second, self.shift);
-        self.more[place / 32] >> (place % 32) & 1 != 0
+    fn may_go_on<U: Unit>(&self, classes: &Classes, text: &[U], at: usize, first: u32, second: u32) -> bool {
+        let has = |third: u32| {
+            let place = other_place(first, second, third, self.shift);
+            self.more[place / 32] >> (place % 32) & 1 != 0
+        };
+        let behind = text[at + 1..].iter().take(AHEAD).map(|&unit| self.code_at(classes, unit));
+        let third = behind.clone().find(|&code| code != NOISE);
+        match third {
+            _ if has(0) => true,
+            // Of what stands for several the first may be the third.
+            Some(code) => code & STOP != 0 || has(code),
+            None => text.len() > at + 1 + AHEAD,
+        }
     }
 }
 
@@ -367,10 +381,26 @@ impl Cursor {
     }
 }
 
-/// The bit of a pair of codes in the other table.
+/// What a pattern begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Front {
+    /// Classes of its first three characters, 0 for a third that it has not.
+    pub labels: [u32; 3],
+    /// It must start a word. Of two that are otherwise the same, the one that need not comes first.
+    pub whole_start: bool,
+}
+
+/// The code of a class with each mark that it can have: without and with [`INSIDE`].
+fn with_marks(class: u32, marks: [bool; 2]) -> impl Iterator<Item = u32> {
+    let codes = [hashed(class), hashed(class) | INSIDE];
+    codes.into_iter().zip(marks).filter_map(|(code, marked)| marked.then_some(code))
+}
+
+/// The bit of a pair of codes, and a third or 0, in the other table.
 #[inline]
-fn other_place(first: u32, second: u32, shift: u32) -> usize {
-    ((first << 15 | second).wrapping_mul(0x9E37_79B1) >> (17 - shift)) as usize
+fn other_place(first: u32, second: u32, third: u32, shift: u32) -> usize {
+    let codes = u64::from(first) << 30 | u64::from(second) << 15 | u64::from(third);
+    (codes.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (49 - shift)) as usize
 }
 
 /// The bit of a pair of codes.
