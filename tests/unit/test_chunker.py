@@ -222,3 +222,8 @@ def test_docstring_example() -> None:
     import xiaoer.chunker
 
     assert doctest.testmod(xiaoer.chunker) == (0, 2)
+
+
+def test_a_fence_that_ends_within_a_cluster_is_not_kept_by_cutting_it(xiaoer: ModuleType) -> None:
+    # U+0600 joins what follows, here the blank behind a fence that nothing closes.
+    assert xiaoer.Chunker(5).spans("~~~\n\u0600  ") == [(0, 4), (4, 7)]

@@ -142,3 +142,11 @@ def test_pure_backend_has_no_tables(pure_xiaoer: ModuleType) -> None:
         pure_xiaoer.Chunker(10, unit="tokens")
     with pytest.raises(ValueError, match="must be one of"):
         pure_xiaoer.Chunker(10, unit="tokens", encoding="gpt2")
+
+
+def test_half_a_pair_of_surrogates_counts_as_what_it_is_by_itself(tokens: ModuleType) -> None:
+    # The pair is 4 tokens: more than the limit, so it is cut; its second half and the next character are 4 too.
+    pair, character = "\ud800\udc00", "\u7479"
+    chunks = tokens.Chunker(3, unit="tokens", encoding="cl100k_base").split(pair + character)
+    assert "".join(chunks) == pair + character
+    assert all(tokens.count_tokens(chunk, "cl100k_base") <= 3 or len(chunk) == 1 for chunk in chunks)

@@ -4,6 +4,7 @@
 //! A table is unpacked when it is first asked for, and stays. Special tokens are plain text. A text is encoded as
 //! UTF-8: a pair of surrogates as the character it stands for, a surrogate alone as U+FFFD, as `OpenAI`'s own does.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use tiktoken::CoreBpe;
@@ -87,11 +88,24 @@ impl Utf8 {
         Self { bytes, starts }
     }
 
-    fn slice(&self, start: usize, stop: usize) -> &str {
-        match self.starts[..] {
-            [] => &self.bytes[start..stop],
-            _ => &self.bytes[self.starts[start]..self.starts[stop]],
+    /// A part as it is encoded by itself: what is left of a pair of surrogates that was cut is U+FFFD.
+    fn slice(&self, start: usize, stop: usize) -> Cow<'_, str> {
+        if self.starts.is_empty() {
+            return Cow::Borrowed(&self.bytes[start..stop]);
         }
+        let (cut_before, cut_behind) = (self.is_second_half(start), self.is_second_half(stop));
+        let end = if cut_behind { self.starts[stop - 1] } else { self.starts[stop] };
+        let whole = &self.bytes[self.starts[start].min(end)..end];
+        if !cut_before && !cut_behind {
+            return Cow::Borrowed(whole);
+        }
+        let half = |is_cut| if is_cut { "\u{FFFD}" } else { "" };
+        Cow::Owned([half(cut_before), whole, half(cut_behind)].concat())
+    }
+
+    /// Whether a pair of surrogates starts before a place and ends behind it: its second half has no bytes of its own.
+    fn is_second_half(&self, place: usize) -> bool {
+        self.starts.get(place + 1).is_some_and(|&next| next == self.starts[place])
     }
 }
 
@@ -142,6 +156,6 @@ impl Measure for Tokens {
     fn excess(&mut self, start: usize, stop: usize, amount: usize) -> usize {
         let text = self.utf8.slice(start, stop);
         // No token is shorter than a byte.
-        if text.len() <= amount { 0 } else { self.encoding.encoder().count(text).saturating_sub(amount) }
+        if text.len() <= amount { 0 } else { self.encoding.encoder().count(&text).saturating_sub(amount) }
     }
 }

@@ -18,9 +18,10 @@ _CONTENT = re.compile(f"[{BLANKS}]*[^{BLANKS}{NEWLINES}]")
 def ranks(text: str, limit: int) -> bytearray:
     """The rank of each of the `len(text) + 1` places. Time and memory are linear in the text."""
     places = bytearray([GRAPHEME]) * (len(text) + 1)
+    found = list(clusters(text))
     rank_phrases(text, places)
-    rank_lines(text, places, limit)
-    for start, end in clusters(text):
+    rank_lines(text, places, limit, {end for _, end in found})
+    for start, end in found:
         places[start + 1 : end] = bytes(end - start - 1)
     return places
 

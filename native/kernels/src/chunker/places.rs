@@ -87,8 +87,11 @@ impl<'a, T: Scan, M: Measure> Places<'a, T, M> {
     }
 
     fn know(&mut self, place: usize) {
-        let Self { kept, measure, text, .. } = self;
-        kept.extend(text, place, |start, stop| measure.fits(start, stop));
+        let Self { kept, measure, text, regionals, .. } = self;
+        // One that ends within a cluster could only be kept by cutting that.
+        kept.extend(text, place, |start, stop| {
+            is_boundary(text, stop, regionals) && measure.fits(start, stop)
+        });
     }
 
     fn marks(&self, at: usize) -> u16 {
