@@ -40,10 +40,10 @@ class Block(NamedTuple):
     marker: int  # where the text behind `# ` or `- ` starts
 
 
-def rank_lines(text: str, places: bytearray, limit: int, borders: set[int]) -> None:
+def rank_lines(text: str, places: bytearray, limit: int, inside: set[int]) -> None:
     """Ranks the places between lines, and those within what is kept whole. Linear in the text.
 
-    `borders` are the ends of grapheme clusters: what ends within one could only be kept by cutting that.
+    `inside` are the places within grapheme clusters: what ends within one could only be kept by cutting that.
     """
     lines = [Line(*match.span(1), match.end()) for match in _LINE.finditer(text) if match[0]]
     before: Block | None = None
@@ -57,7 +57,7 @@ def rank_lines(text: str, places: bytearray, limit: int, borders: set[int]) -> N
             lower(places, start + 1, lines[block.last].stop, CLAUSE)
         if block.kind != "kept":
             lower(places, start + 1, block.marker, GRAPHEME)
-        elif stop - start <= limit and stop in borders:
+        elif stop - start <= limit and stop not in inside:
             places[start + 1 : stop] = bytes(max(0, stop - start - 1))
         else:
             for line in lines[block.first + 1 : block.last + 1]:

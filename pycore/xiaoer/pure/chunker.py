@@ -20,7 +20,7 @@ def ranks(text: str, limit: int) -> bytearray:
     places = bytearray([GRAPHEME]) * (len(text) + 1)
     found = list(clusters(text))
     rank_phrases(text, places)
-    rank_lines(text, places, limit, {end for _, end in found})
+    rank_lines(text, places, limit, {at for start, end in found for at in range(start + 1, end)})
     for start, end in found:
         places[start + 1 : end] = bytes(end - start - 1)
     return places
