@@ -55,12 +55,19 @@ cdef extern from *:
         ((PyTypeObject *)type)->tp_dealloc = dealloc;
         return before;
     }
+    /* Nobody subclasses it from now on: instances of a subclass would get among the free tickets. */
+    static inline destructor xiaoer_seal(PyObject *type, destructor before) {
+        ((PyTypeObject *)type)->tp_flags &= ~(unsigned long)Py_TPFLAGS_BASETYPE;
+        PyType_Modified((PyTypeObject *)type);
+        return before;
+    }
     """
     ctypedef int (*visitproc)(PyObject*, void*) noexcept
     ctypedef int (*traverseproc)(PyObject*, visitproc, void*) noexcept
     ctypedef int (*inquiry)(PyObject*) noexcept
     ctypedef void (*destructor)(PyObject*) noexcept
     destructor xiaoer_swap_dealloc(object type, destructor dealloc) noexcept
+    destructor xiaoer_seal(object type, destructor before) noexcept
     void Py_SET_REFCNT(PyObject*, Py_ssize_t) noexcept
     object xiaoer_own(PyObject* thing) noexcept
     double xiaoer_seconds() noexcept nogil
@@ -166,7 +173,7 @@ cdef void _end_ticket(PyObject* ticket) noexcept:
         _dealloc_ticket(ticket)
 
 
-cdef destructor _dealloc_ticket = xiaoer_swap_dealloc(Ticket, _end_ticket)
+cdef destructor _dealloc_ticket = xiaoer_seal(Ticket, xiaoer_swap_dealloc(Ticket, _end_ticket))
 
 
 @cython.final
@@ -533,9 +540,13 @@ cdef class PriorityQueue:
 
 
 cdef void _forget(dict lanes, LaneOwner owner) noexcept:
-    """Errors of hashing are printed: whoever takes an item must get it."""
-    if PyDict_GetItemWithError(lanes, owner.tenant) is <PyObject*>owner:
-        del lanes[owner.tenant]
+    """Whoever takes an item must get it: a tenant that can no longer be hashed or compared stays known instead."""
+    try:
+        # Comparing tenants may put an item for this one meanwhile: then the lane is in use again.
+        if PyDict_GetItemWithError(lanes, owner.tenant) is <PyObject*>owner and owner.lane.first is NULL:
+            del lanes[owner.tenant]
+    except Exception:
+        pass
 
 
 cdef traverseproc _traverse_fields = xiaoer_traverse_of(PriorityQueue)

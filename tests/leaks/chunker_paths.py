@@ -51,7 +51,7 @@ def paths(xiaoer: ModuleType, directory: Path) -> dict[str, Callable[[], object]
         "text refused": bad_texts,
         "text of a subclass": lambda: chunker.split(OddString("One. Two. 好的。") * 3),
     }
-    if hasattr(xiaoer, "count_tokens"):
+    if xiaoer.build_info()["modules"].get("xiaoer_native"):  # the twin cannot count tokens
         calls |= _of_tokens(xiaoer)
     return calls
 

@@ -294,3 +294,12 @@ def test_tenants_that_have_gone_are_forgotten(xiaoer: ModuleType) -> None:
     queue.get_nowait()
     del tenant
     assert seen() is None
+
+
+def test_nobody_makes_kinds_of_tickets(native_xiaoer: ModuleType) -> None:
+    with pytest.raises(TypeError, match="not an acceptable base type"):
+        type("Odd", (native_xiaoer.Ticket,), {})
+    with pytest.raises(TypeError):
+        native_xiaoer.Ticket()
+    queue = native_xiaoer.PriorityQueue()
+    assert type(queue.put_nowait("item")) is native_xiaoer.Ticket

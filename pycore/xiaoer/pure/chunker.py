@@ -18,8 +18,8 @@ _CONTENT = re.compile(f"[{BLANKS}]*[^{BLANKS}{NEWLINES}]")
 def ranks(text: str, limit: int) -> bytearray:
     """The rank of each of the `len(text) + 1` places. Time and memory are linear in the text."""
     places = bytearray([GRAPHEME]) * (len(text) + 1)
-    found = list(clusters(text))
     rank_phrases(text, places)
+    found = list(clusters(text))
     rank_lines(text, places, limit, {at for start, end in found for at in range(start + 1, end)})
     for start, end in found:
         places[start + 1 : end] = bytes(end - start - 1)
