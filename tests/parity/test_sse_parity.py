@@ -271,4 +271,5 @@ def test_failures_of_the_codec_keep_the_references_right(native_xiaoer: ModuleTy
         one_round()
     gc.collect()
     after = len(gc.get_objects()), sys.getallocatedblocks(), sys.getrefcount(None)
-    assert all(abs(b - a) < 500 for a, b in zip(before, after, strict=True)), (before, after)
+    # One thing left behind in a round would be 3,000; what else lives in this process comes and goes.
+    assert all(b - a < 1_500 for a, b in zip(before, after, strict=True)), (before, after)
