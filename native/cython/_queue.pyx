@@ -61,6 +61,13 @@ cdef extern from *:
         PyType_Modified((PyTypeObject *)type);
         return before;
     }
+    static PyObject *xiaoer_no_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+        (void)type; (void)args; (void)keywords;
+        PyErr_SetString(PyExc_TypeError, "tickets are made by PriorityQueue.put");
+        return NULL;
+    }
+    /* Cython's own `Type.__new__(Type)` calls its function, not the slot. */
+    static inline void xiaoer_refuse_new(PyObject *type) { ((PyTypeObject *)type)->tp_new = xiaoer_no_new; }
     """
     ctypedef int (*visitproc)(PyObject*, void*) noexcept
     ctypedef int (*traverseproc)(PyObject*, visitproc, void*) noexcept
@@ -68,6 +75,8 @@ cdef extern from *:
     ctypedef void (*destructor)(PyObject*) noexcept
     destructor xiaoer_swap_dealloc(object type, destructor dealloc) noexcept
     destructor xiaoer_seal(object type, destructor before) noexcept
+    void xiaoer_refuse_new(object type) noexcept
+    PyObject* Py_TYPE "(PyObject *)Py_TYPE" (PyObject*) noexcept
     void Py_SET_REFCNT(PyObject*, Py_ssize_t) noexcept
     object xiaoer_own(PyObject* thing) noexcept
     double xiaoer_seconds() noexcept nogil
@@ -166,7 +175,7 @@ cdef void _end_ticket(PyObject* ticket) noexcept:
     cdef Node* node = &(<Ticket>ticket).node
     if node.tenant is not NULL:
         Py_DECREF(<object>node.tenant)
-    if _frees < FREE_TICKETS:
+    if _frees < FREE_TICKETS and Py_TYPE(ticket) is <PyObject*>Ticket:
         _free[_frees] = ticket
         _frees += 1
     else:
@@ -174,6 +183,8 @@ cdef void _end_ticket(PyObject* ticket) noexcept:
 
 
 cdef destructor _dealloc_ticket = xiaoer_seal(Ticket, xiaoer_swap_dealloc(Ticket, _end_ticket))
+xiaoer_refuse_new(Ticket)
+xiaoer_refuse_new(TracedTicket)
 
 
 @cython.final
@@ -266,6 +277,9 @@ cdef class PriorityQueue:
         cdef Ticket ticket = _new_ticket(tenant)
         # Last, because what it finds lasts only as long as no other code runs.
         cdef Lane* lane = self._lane_of(&self._levels[level], tenant)
+        if not self._has_room():  # any more: clock or tenants have put something
+            self._drop_unused(&self._levels[level], lane)
+            self._full()
         cdef Node* node = &ticket.node
         Py_INCREF(ticket)
         Py_INCREF(item)
@@ -314,7 +328,12 @@ cdef class PriorityQueue:
         if not self._size:
             await _wait(self, self._getters)
         cdef double now = self._prepare()
-        return [self._take(now) for _ in range(min(n, self._size))]
+        cdef list items = []
+        cdef Py_ssize_t left = min(n, self._size)
+        while left and self._filled:  # the end of a tenant may have taken some
+            items.append(self._take(now))
+            left -= 1
+        return items
 
     def cancel(self, Ticket ticket not None):
         """Takes the ticket's item out, in O(1), and lets go of it. False where it has left already."""
@@ -385,8 +404,9 @@ cdef class PriorityQueue:
         cdef LaneOwner owner
         if level.lanes is NULL:
             lanes = {}
-            Py_INCREF(lanes)
-            level.lanes = <PyObject*>lanes
+            if level.lanes is NULL:  # still: making one may have started the garbage collector
+                Py_INCREF(lanes)
+                level.lanes = <PyObject*>lanes
         found = PyDict_GetItemWithError(<object>level.lanes, tenant)
         if found is NULL:
             owner = LaneOwner.__new__(LaneOwner)
@@ -528,13 +548,16 @@ cdef class PriorityQueue:
         return 0
 
     cdef void _drop_unused(self, Level* level, Lane* lane) noexcept:
-        if lane.following is NULL:
+        if lane.following is NULL and lane.owner is not NULL:
             Py_INCREF(<object>lane.owner)
             self._retire(level, lane)
 
     cdef void _drop_all(self) noexcept:
+        """What is there now, and no more than that: the end of an item may put another one, and so on."""
         cdef Level* level
-        while self._filled:
+        cdef Py_ssize_t left = self._size
+        while left and self._filled:
+            left -= 1
             level = &self._levels[xiaoer_lowest_bit(self._filled)]
             self._leave(level.turn.first)
 
@@ -545,6 +568,8 @@ cdef void _forget(dict lanes, LaneOwner owner) noexcept:
         # Comparing tenants may put an item for this one meanwhile: then the lane is in use again.
         if PyDict_GetItemWithError(lanes, owner.tenant) is <PyObject*>owner and owner.lane.first is NULL:
             del lanes[owner.tenant]
+            if owner.lane.first is not NULL:  # or while it was deleted
+                PyDict_SetDefault(lanes, owner.tenant, owner)
     except Exception:
         pass
 

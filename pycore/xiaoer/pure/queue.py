@@ -12,7 +12,7 @@ import operator
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, NamedTuple, Never, TypeVar, final
+from typing import Any, Generic, NamedTuple, Never, Self, TypeVar, final
 
 from xiaoer.errors import QueueEmpty, QueueFull
 
@@ -49,7 +49,7 @@ class Ticket:
     _level: int
     _key: object  # of the queue that it waits in
 
-    def __init__(self, *_: Never) -> None:
+    def __new__(cls, *_: Never) -> Self:
         raise TypeError("tickets are made by PriorityQueue.put")
 
     def __repr__(self) -> str:
@@ -124,9 +124,12 @@ class PriorityQueue(Generic[T]):
         level = self._level(priority)
         if self.maxsize and self._size >= self.maxsize:
             raise QueueFull(f"{self._size} items wait already")
-        ticket = Ticket.__new__(Ticket)
+        ticket = object.__new__(Ticket)
         ticket.priority, ticket.tenant, ticket._key = level, tenant, self._key
         ticket._born = self._clock()
+        self._lanes[level].get(tenant)
+        if self.maxsize and self._size >= self.maxsize:  # clock or tenants have put something
+            raise QueueFull(f"{self._size} items wait already")
         self._stand(ticket, item, level, ticket._born)
         self._size += 1
         self._depth[level] += 1
