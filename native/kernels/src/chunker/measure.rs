@@ -2,7 +2,7 @@
 
 /// Counts a text in one unit: code points or tokens.
 ///
-/// `reach` and `back` may be wrong by a little, as where the tokens of a part are not those of the whole; `is_within`
+/// `reach` and `back` may be wrong by a little, as where the tokens of a part are not those of the whole; `excess`
 /// never is.
 pub(crate) trait Measure {
     /// The most that a chunk may count.
