@@ -197,9 +197,10 @@ def test_every_failure_keeps_the_references_right(xiaoer: ModuleType) -> None:
     assert each == 18
     assert failures == ROUNDS * each
     assert after[:2] == before[:2]
-    assert abs(after[2] - before[2]) < 100
-    assert abs(after[3] - before[3]) < 100
-    assert sys.getallocatedblocks() - blocks < 500
+    # One thing left behind in a round would be ROUNDS; what else lives in this process comes and goes.
+    assert after[2] - before[2] < ROUNDS // 4
+    assert after[3] - before[3] < ROUNDS // 4
+    assert sys.getallocatedblocks() - blocks < ROUNDS // 4
 
 
 def test_tenants_that_use_the_queue_while_they_are_compared(native_xiaoer: ModuleType) -> None:
