@@ -218,7 +218,7 @@ def test_str_subclass_gives_plain_strings(xiaoer: ModuleType) -> None:
         assert [type(chunk) for chunk in xiaoer.Chunker(4).split(Special(text))] in ([str, str], [str])
 
 
-def test_docstring_example() -> None:
+def test_docstring_example(native_xiaoer: ModuleType) -> None:
     import xiaoer.chunker
 
     assert doctest.testmod(xiaoer.chunker) == (0, 2)
