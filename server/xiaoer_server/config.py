@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, field
@@ -91,6 +91,7 @@ class ModelSettings(Section, frozen=True):
     token_seconds: Seconds = 15.0
     answer_seconds: Seconds = 180.0
     connections: Count = 2_000
+    allow_private: Switch = False
 
     @property
     def configured(self) -> bool:
@@ -101,6 +102,88 @@ class ModelSettings(Section, frozen=True):
     def clamped_temperature(self) -> float:
         """`temperature`, held between `temperature_min` and `temperature_max`."""
         return min(max(self.temperature, self.temperature_min), self.temperature_max)
+
+
+class ProviderSettings(Section, frozen=True):
+    """One upstream: an address that speaks OpenAI's API, how many connections it may have, when its breaker opens.
+
+    The breaker's keys are resilience4j's, under the same semantics; see `llm/breaker.py`.
+    """
+
+    base_url: Text = ""
+    api_key: Text = ""
+    api_key_env: Text = ""
+    adapter: Annotated[Literal["raw", "sdk"], Meta(description='"raw", or "sdk" for Azure and proxies')] = "raw"
+    api_version: Text = ""
+    allow_private: Switch = False
+    connect_seconds: Seconds = 5.0
+    first_token_seconds: Seconds = 20.0
+    token_seconds: Seconds = 15.0
+    answer_seconds: Seconds = 180.0
+    send_temperature: Switch = True
+    connections_min: Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0")] = 2
+    connections_max: Count = 2_000
+    connections_target: Annotated[float, Meta(gt=0, le=1, description="a share, more than 0, at most 1")] = 0.8
+    idle_seconds: Seconds = 30.0
+    scale_down_seconds: Seconds = 60.0
+    waiting_max: Count = 10_000
+    breaker: Annotated[
+        Literal["on", "disabled", "metrics_only", "forced_open"],
+        Meta(description='"on", "disabled", "metrics_only" or "forced_open"'),
+    ] = "on"
+    breaker_window: Annotated[Literal["count", "time"], Meta(description='"count" or "time"')] = "count"
+    breaker_window_size: Count = 100
+    breaker_minimum_calls: Count = 20
+    breaker_failure_rate: Share = 0.5
+    breaker_slow_rate: Share = 1.0
+    breaker_slow_seconds: Seconds = 60.0
+    breaker_open_seconds: Seconds = 15.0
+    breaker_probes: Count = 5
+
+
+class RouteSettings(Section, frozen=True):
+    """A model under the name that callers use: who serves it, in which order, and what happens to long input.
+
+    A target is `provider/name-there`, or `provider` where the name is the same. Without `weights` the first target
+    is asked and the others are its fallbacks in order; with them the first one is drawn by weight.
+    """
+
+    targets: Texts = field(default_factory=list)
+    weights: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(description="a list of whole numbers from 0")] = field(
+        default_factory=list
+    )
+    sticky: Switch = True
+    hedge_seconds: Annotated[float, Meta(ge=0, le=600, description="seconds from 0 (off) to 600")] = 0.0
+    context_tokens: Annotated[int, Meta(ge=0, description="tokens; 0 is unknown")] = 0
+    long_input: Annotated[
+        Literal["reject", "first", "map_reduce"], Meta(description='"reject", "first" or "map_reduce"')
+    ] = "reject"
+    price_input: Annotated[float, Meta(ge=0, description="for a million tokens, in any currency")] = 0.0
+    price_output: Annotated[float, Meta(ge=0, description="for a million tokens, in any currency")] = 0.0
+
+
+class GatewaySettings(Section, frozen=True):
+    """The OpenAI-compatible routes under /v1; a request needs a key of `xiaoer keys create`."""
+
+    enabled: Switch = True
+    filter: Switch = True
+    clamp_temperature: Switch = False
+    body_bytes: Annotated[int, Meta(ge=1_024, le=67_108_864, description="bytes from 1024 to 67108864")] = 8_388_608
+    response_bytes: Annotated[int, Meta(ge=1_024, le=268_435_456, description="bytes from 1024 to 268435456")] = (
+        33_554_432
+    )
+    retries: Annotated[int, Meta(ge=0, le=5, description="a whole number from 0 to 5")] = 2
+    retry_budget: Share = 0.1
+    cache_bytes: Annotated[int, Meta(ge=0, description="bytes; 0 is no cache")] = 67_108_864
+    cache_entry_bytes: Annotated[int, Meta(ge=1_024, description="bytes from 1024")] = 1_048_576
+    cache_seconds: Seconds = 3_600.0
+
+
+class TracingSettings(Section, frozen=True):
+    """Spans to an OTLP collector over HTTP; without `endpoint` there are none."""
+
+    endpoint: Text = ""
+    ratio: Share = 0.01
 
 
 class AnswerSettings(Section, frozen=True):
@@ -129,6 +212,8 @@ class TenantSettings(Section, frozen=True):
     system_prompt: Text = ""
     words_file: Text = ""
     demo: Switch = False
+    temperature: Annotated[float | None, Meta(description="a number from 0 to 2; none: model.temperature")] = None
+    max_tokens: Annotated[int | None, Meta(description="a whole number from 1; none: model.max_tokens")] = None
 
 
 class Settings(Section, frozen=True):
@@ -139,6 +224,10 @@ class Settings(Section, frozen=True):
     limits: LimitSettings = field(default_factory=LimitSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    tracing: TracingSettings = field(default_factory=TracingSettings)
+    providers: dict[str, ProviderSettings] = field(default_factory=dict)
+    models: dict[str, RouteSettings] = field(default_factory=dict)
     tenants: dict[str, TenantSettings] = field(
         default_factory=lambda: {"demo": TenantSettings(name="店小二茶铺 Xiaoer Tea House", demo=True)}
     )
@@ -147,18 +236,29 @@ class Settings(Section, frozen=True):
 #: What may stand in `allowed_sites`: an origin, its first label free or not, with or without the scheme; or all.
 SITE = re.compile(r"\*|(https?://)?(\*\.)?([\w-]+(\.[\w-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
 
+_ADDRESS = "'{}' is not allowed; allowed: an http:// or https:// address"
+
 SECTIONS: dict[str, type[Section]] = {
     "server": ServerSettings,
     "security": SecuritySettings,
     "limits": LimitSettings,
     "model": ModelSettings,
     "answer": AnswerSettings,
+    "gateway": GatewaySettings,
+    "tracing": TracingSettings,
+}
+
+#: Sections of sections, each with the word for what their names are.
+TABLES: dict[str, tuple[type[Section], str]] = {
+    "providers": (ProviderSettings, "name"),
+    "models": (RouteSettings, "name"),
+    "tenants": (TenantSettings, "slug"),
 }
 
 
 def describe() -> Iterator[tuple[str, str, str]]:
     """Yield (key, default, what is allowed) of every setting, in order; the README's table is made from it."""
-    sections: dict[str, type[Section]] = {**SECTIONS, "tenants.<slug>": TenantSettings}
+    sections = SECTIONS | {f"{name}.<{what}>": kind for name, (kind, what) in TABLES.items()}
     for name, section in sections.items():
         defaults = section()
         for key, kind in _types(section).items():
@@ -182,58 +282,87 @@ def load(
     """
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     places: dict[str, str] = {}
-    tenants = _read_file(path, values, places) if path is not None else None
+    tables = _read_file(path, values, places) if path is not None else {}
     _read_environment(environ or {}, values, places)
     for flag, value in (flags or {}).items():
         if value is not None:
             name, _, key = flag.partition(".")
             values[name][key] = _convert(SECTIONS[name], key, value, "flags", prefix="--", strict=False)
     sections: dict[str, Any] = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
-    settings = Settings(**sections) if tenants is None else Settings(**sections, tenants=tenants)
+    settings = Settings(**(sections | tables))
     _check(settings, places)
     return settings
 
 
-def _read_file(
-    path: Path, values: dict[str, dict[str, Any]], places: dict[str, str]
-) -> dict[str, TenantSettings] | None:
+def _read_file(path: Path, values: dict[str, dict[str, Any]], places: dict[str, str]) -> dict[str, dict[str, Any]]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
-    tenants: dict[str, TenantSettings] | None = None
+    tables: dict[str, dict[str, Any]] = {}
     for name, section in document.items():
-        if name != "tenants" and name not in SECTIONS:
-            raise ConfigError(f"{path}: {name}: {_unknown('section', name, [*SECTIONS, 'tenants'])}")
+        if name not in TABLES and name not in SECTIONS:
+            raise ConfigError(f"{path}: {name}: {_unknown('section', name, [*SECTIONS, *TABLES])}")
         if not isinstance(section, dict):
             raise ConfigError(f"{path}: {name}: is a section, write [{name}]")
-        if name == "tenants":
-            tenants = {slug: _tenant(path, slug, keys) for slug, keys in section.items()}
+        if name in TABLES:
+            tables[name] = {key: _entry(path, name, key, keys) for key, keys in section.items()}
             continue
         for key, value in section.items():
             values[name][key] = _convert(SECTIONS[name], key, value, str(path), prefix=f"{name}.")
             places[f"{name}.{key}"] = f"{path}: {name}.{key}"
-    return tenants
+    return tables
 
 
-def _tenant(path: Path, slug: str, keys: object) -> TenantSettings:
-    if not (1 <= len(slug) <= 64 and slug.isascii() and slug.replace("-", "").isalnum() and slug == slug.lower()):
-        raise ConfigError(f"{path}: tenants.{slug}: a tenant's name is 1 to 64 of a-z, 0-9 and -")
+def _entry(path: Path, table: str, name: str, keys: object) -> Section:
+    shown = f"{table}.{name}"
     if not isinstance(keys, dict):
-        raise ConfigError(f"{path}: tenants.{slug}: is a section, write [tenants.{slug}]")
-    prefix = f"tenants.{slug}."
-    tenant = TenantSettings(
-        **{key: _convert(TenantSettings, key, value, str(path), prefix=prefix) for key, value in keys.items()}
-    )
+        raise ConfigError(f"{path}: {shown}: is a section, write [{shown}]")
+    kind = TABLES[table][0]
+    place = str(path)
+    entry = kind(**{key: _convert(kind, key, value, place, prefix=f"{shown}.") for key, value in keys.items()})
+    if isinstance(entry, RouteSettings):
+        _check_route(path, shown, entry)
+    elif not (1 <= len(name) <= 64 and name.isascii() and name.replace("-", "").isalnum() and name == name.lower()):
+        raise ConfigError(f"{path}: {shown}: a {table[:-1]}'s name is 1 to 64 of a-z, 0-9 and -")
+    elif isinstance(entry, ProviderSettings):
+        _check_provider(path, shown, entry)
+    elif isinstance(entry, TenantSettings):
+        _check_tenant(path, shown, entry)
+    return entry
+
+
+def _check_provider(path: Path, shown: str, provider: ProviderSettings) -> None:
+    if not provider.base_url.startswith(("http://", "https://")):
+        raise ConfigError(f"{path}: {shown}.base_url: {_ADDRESS.format(provider.base_url)}")
+    if provider.connections_min > provider.connections_max:
+        raise ConfigError(f"{path}: {shown}.connections_min: is above connections_max; allowed: at most that")
+    if provider.api_version and provider.adapter != "sdk":
+        raise ConfigError(f'{path}: {shown}.api_version: is Azure\'s; allowed: only with adapter = "sdk"')
+
+
+def _check_route(path: Path, shown: str, route: RouteSettings) -> None:
+    if not route.targets:
+        raise ConfigError(f"{path}: {shown}.targets: is empty; allowed: a list such as ['provider/name-there']")
+    if route.weights and (len(route.weights) != len(route.targets) or not any(route.weights)):
+        raise ConfigError(f"{path}: {shown}.weights: allowed: one number a target, one of them above 0")
+    if route.long_input != "reject" and not route.context_tokens:
+        raise ConfigError(f"{path}: {shown}.long_input: needs {shown}.context_tokens, the model's window")
+
+
+def _check_tenant(path: Path, shown: str, tenant: TenantSettings) -> None:
+    if tenant.temperature is not None and not 0 <= tenant.temperature <= 2:
+        raise ConfigError(f"{path}: {shown}.temperature: {tenant.temperature} is not allowed; allowed: from 0 to 2")
+    if tenant.max_tokens is not None and tenant.max_tokens < 1:
+        raise ConfigError(f"{path}: {shown}.max_tokens: {tenant.max_tokens} is not allowed; allowed: from 1")
     for site in tenant.allowed_sites:
         if not SITE.fullmatch(site):
             raise ConfigError(
-                f"{path}: {prefix}allowed_sites: {site!r} is not allowed; allowed: a site without a path, such as "
+                f"{path}: {shown}.allowed_sites: {site!r} is not allowed; allowed: a site without a path, such as "
                 "'https://shop.example.com' or 'https://*.example.com', or '*' for every site"
             )
-    return tenant
 
 
 def _read_environment(environ: Mapping[str, str], values: dict[str, dict[str, Any]], places: dict[str, str]) -> None:
@@ -290,9 +419,12 @@ def _check(settings: Settings, places: Mapping[str, str]) -> None:
         raise ConfigError(f"{places['model.temperature_max']}: is below {named}; allowed: at least that")
     base_url = settings.model.base_url
     if base_url and not base_url.startswith(("http://", "https://")):
-        raise ConfigError(
-            f"{place('model.base_url')}: {base_url!r} is not allowed; allowed: an http:// or https:// address"
-        )
+        raise ConfigError(f"{place('model.base_url')}: {_ADDRESS.format(base_url)}")
+    for name, route in settings.models.items():
+        for target in route.targets:
+            if target.partition("/")[0] not in settings.providers:
+                known = ", ".join(settings.providers) or "none; write [providers.<name>]"
+                raise ConfigError(f"models.{name}.targets: {target!r} names no provider; there are: {known}")
     if not settings.tenants:
         raise ConfigError("tenants: none is named; allowed: at least one [tenants.<slug>], or leave the section out")
 
