@@ -113,7 +113,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         limits = self.context.settings.limits
         self._header_limit = limits.header_bytes
-        self._body_limit = limits.body_bytes
+        self._body_limit = self._usual_body = limits.body_bytes
         # Of the request that is being received.
         self._receiving = False
         self._in_head = False
@@ -164,7 +164,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         # A client may close its sending half and wait for the answers. A stream has no end to wait for, TLS no half.
-        if self.scheme == "https" or self._lingering or not self._turns or self._turns[0].streaming:
+        turns = self._turns
+        if self.scheme == "https" or self._lingering or not turns or any(turn.wants_peer for turn in turns):
             return False
         self._deaf = self._leaving = self._half_closed = True
         self._receiving = False
@@ -290,6 +291,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        # Only who has a key may make the server keep a large body.
+        allowed = self.url.startswith(b"/v1/") and self.context.large_body(self.headers)
+        self._body_limit = allowed or self._usual_body
         parser = self.parser
         self._method = parser.get_method()
         self._version = parser.get_http_version()
