@@ -109,7 +109,7 @@ class ChatEvents:
     """
 
     __slots__ = (
-        *("_channels", "_decoder", "_every_choice", "_feed", "_held", "_main", "_tail"),
+        *("_begun", "_channels", "_prelude", "_said", "_every_choice", "_feed", "_held", "_main", "_tail"),
         *("_unfinished", "_usage_wanted", "_words"),
         *("chunks", "done", "finish_reason", "usage"),
     )
@@ -123,6 +123,8 @@ class ChatEvents:
         self._channels: dict[_Key, _Channel] = {}
         self._held: deque[_Held] = deque()
         self._tail = b""
+        self._prelude = b""
+        self._begun = self._said = False
         self._unfinished = _NULL[0] + b"}]}"
         self.chunks = 0
         self.done = False
@@ -146,6 +148,20 @@ class ChatEvents:
             block = self._cut(block)
             if not block:
                 return b""
+        sent = self._take(block)
+        if self._said:
+            return sent
+        # An answer has begun when it says something; until then another provider may still give it.
+        self._prelude += sent
+        if not self._begun:
+            if len(self._prelude) > MOST_EVENT_BYTES:
+                raise UpstreamError("malformed", "the upstream says nothing at length", answered=True)
+            return b""
+        self._said = True
+        sent, self._prelude = self._prelude, b""
+        return sent
+
+    def _take(self, block: bytes) -> bytes:
         try:
             if self._every_choice or self._held:
                 return self._each(block)
@@ -169,14 +185,17 @@ class ChatEvents:
         """
         if self.finish_reason is None:
             raise UpstreamError("truncated", "the upstream ended without a finish reason", answered=True)
-        return self._flush() + (b"" if self.done else DONE)
+        return self._prelude + self._flush() + (b"" if self.done else DONE)
 
     # -- many events at once ----------------------------------------------------------------------------------
 
     def _plain(self, block: bytes, text: str, events: int) -> bytes:
         """A block in which every event is a piece of the first choice's text."""
         self.chunks += events
-        if self._main is None or not text:
+        if not text:
+            return block
+        self._begun = True
+        if self._main is None:
             return block
         passed = self._main.feed(text)
         return block if passed == text else self._align(block, passed)
@@ -258,6 +277,7 @@ class ChatEvents:
             if not chunk.choices and not self._usage_wanted:
                 return b""
         self.chunks += 1
+        self._begun = self._begun or any(choice.finish_reason or _says(choice.delta) for choice in chunk.choices)
         texts: dict[_Key, str] = {}
         for choice in chunk.choices:
             if choice.finish_reason:
@@ -323,6 +343,11 @@ class ChatEvents:
         if len(self._tail) > MOST_EVENT_BYTES:
             raise UpstreamError("malformed", "the upstream sent an event without an end", answered=True)
         return block[:end]
+
+
+def _says(delta: dict[str, Any] | None) -> bool:
+    """Whether a delta is more than the role that an answer begins with."""
+    return delta is not None and any(value for key, value in delta.items() if key != "role")
 
 
 def text_of(data: bytes) -> str | None:
