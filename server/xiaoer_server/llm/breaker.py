@@ -151,6 +151,7 @@ class Breaker:
         self.not_permitted_total = 0
         self.era = 0
         self._state = State.CLOSED
+        self._window: CountWindow | TimeWindow
         self._enter(State.CLOSED, 0.0)
 
     # Calls.
@@ -162,8 +163,7 @@ class Breaker:
         self._catch_up()
         if self._state is State.OPEN and self._clock() > self._until:
             self._change(State.HALF_OPEN, self._clock())
-        if self._free:  # a callback of the change may have closed it
-            return True
+            return self.try_acquire()  # from the start: a callback of the change may have done anything
         if self._state is State.HALF_OPEN and self._out + self._window.calls < self.policy.probes:
             self._out += 1
             return True
@@ -310,17 +310,17 @@ class Breaker:
         self.era += 1
         self._minimum = policy.minimum_calls
         if state is State.HALF_OPEN:
-            self._count(policy.probes)
+            self._window = self._count(policy.probes)
         elif state is State.FORCED_OPEN or state is State.DISABLED:
-            self._count(0)
+            self._window = self._count(0)
         elif policy.window == "count":
-            self._count(policy.window_size)
+            self._window = self._count(policy.window_size)
         else:
             self._window = TimeWindow(policy.window_size, self._clock)
 
-    def _count(self, size: int) -> None:
-        self._window: CountWindow | TimeWindow = CountWindow(size)
+    def _count(self, size: int) -> CountWindow:
         self._minimum = max(1, min(self.policy.minimum_calls, size))
+        return CountWindow(size)
 
     def _catch_up(self) -> None:
         """Do the changes that were due by now, each at its time."""
