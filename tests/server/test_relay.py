@@ -117,7 +117,7 @@ async def test_a_stream_and_a_whole_answer() -> None:
         _, heard = made.call(stream=False)
         what, body = await heard.end()
         assert what == "whole"
-        assert msgspec.json.decode(body)["choices"][0]["message"]["content"] == upstream.whole_reply
+        assert msgspec.json.decode(body)["choices"][0]["message"]["content"] == "".join(upstream.reply)
         assert made.upstreams[0].pool.size >= 1
 
 

@@ -58,3 +58,11 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+class ModelRequest(msgspec.Struct, frozen=True):
+    messages: list[ChatMessage]
+    tenant: str
+    conversation: str
+    temperature: float | None = None
+    max_tokens: int | None = None
