@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -22,9 +21,9 @@ from ..brain import prompt
 from ..brain.answerer import compose
 from ..brain.knowledge import Knowledge, Passage
 from ..brain.language import language_of
-from ..config import Settings
+from ..config import Settings, TenantSettings
 from ..errors import ServerError, Unavailable
-from ..llm.provider import ModelError, Provider
+from ..llm.provider import ModelError, ModelRequest, Provider
 from ..ops import metrics
 from .answer import AnswerSink
 from .burst import Burst
@@ -38,12 +37,6 @@ Accepted = Callable[[int, ServerError | None, str | None], None]
 
 #: Lanes of the queue: somebody is looking at the conversation, or nobody is.
 URGENT, BACKGROUND = 0, 1
-
-#: An upstream's Retry-After is waited out before the one retry only up to here; longer, and knowledge answers.
-LONGEST_RETRY_WAIT = 2.0
-
-#: Seconds before the retry beyond what the upstream asked for, drawn anew each time so that retries spread out.
-BACKOFF = (0.1, 0.4)
 
 #: The built-in answerer's passage grows at this pace, in code points a second and code points a step.
 TYPING_PACE, TYPING_STEP = 800, 8
@@ -112,6 +105,7 @@ class Pipeline:
         self._knowledge = knowledge
         self._words = words
         self._shops = shops
+        self._options = {slug: _options(settings, tenant) for slug, tenant in settings.tenants.items()}
         self._provider = provider
         self._queue: PriorityQueue[Key] = PriorityQueue(2, settings.answer.max_waiting)
         self._turns: dict[Key, Turn] = {}
@@ -331,7 +325,7 @@ class Pipeline:
         passages: list[Passage],
         history: list[Entry],
     ) -> bool:
-        """Stream the model's answer; False if it failed twice before its first token."""
+        """Stream the model's answer; False if it failed before its first token."""
         answer = self._settings.answer
         shop, rules = self._shops[conversation.tenant]
         evidence = [passage for passage in passages if passage.score >= answer.evidence_threshold]
@@ -340,26 +334,23 @@ class Pipeline:
         )
         sink.answered_by = f"model:{provider.name}"
 
-        for attempt in (1, 2):
-            try:
-                finish_reason = await provider.stream(messages, sink.text)
-            except ModelError as error:
-                log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
-                metrics.MODEL_FAILURES.labels(error.failure).inc()
-                if sink.started:
-                    await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
-                    metrics.ANSWERS.labels("model", "interrupted").inc()
-                    return True
-                sink.reset(words)
-                wait = error.retry_after or 0.0
-                if attempt == 2 or not error.retryable or wait > LONGEST_RETRY_WAIT:
-                    return False
-                await asyncio.sleep(wait + random.uniform(*BACKOFF))  # noqa: S311 - spreads retries, guards nothing
-            else:
-                await sink.finish(finish_reason, _sources(evidence))
-                metrics.ANSWERS.labels("model", "whole").inc()
+        request = ModelRequest(
+            messages, conversation.tenant, conversation.id, *self._options.get(conversation.tenant, (None, None))
+        )
+        try:
+            finish_reason = await provider.stream(request, sink.text)
+        except ModelError as error:
+            log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
+            metrics.MODEL_FAILURES.labels(error.failure).inc()
+            if sink.started:
+                await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
+                metrics.ANSWERS.labels("model", "interrupted").inc()
                 return True
-        return False
+            sink.reset(words)
+            return False
+        await sink.finish(finish_reason, _sources(evidence))
+        metrics.ANSWERS.labels("model", "whole").inc()
+        return True
 
     async def _from_knowledge(self, sink: AnswerSink, question: str, passages: list[Passage]) -> None:
         """Stream the fitting passage, or say that there is none and offer a human."""
@@ -389,6 +380,14 @@ class Pipeline:
         ]
         earlier = max(0, self._settings.answer.history_entries - len(asked))
         return asked, said[len(said) - min(earlier, len(said)) :] + asked
+
+
+def _options(settings: Settings, tenant: TenantSettings) -> tuple[float | None, int | None]:
+    """The temperature, held where the settings hold it, and the tokens of a tenant that has its own."""
+    wanted = tenant.temperature
+    model = settings.model
+    held = None if wanted is None else min(max(wanted, model.temperature_min), model.temperature_max)
+    return held, tenant.max_tokens
 
 
 def _joined(asked: list[Entry]) -> str:

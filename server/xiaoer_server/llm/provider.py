@@ -7,7 +7,18 @@ from typing import Literal, Protocol
 
 import msgspec
 
-ModelFailure = Literal["connect", "timeout", "rate_limited", "rejected", "unavailable", "malformed", "truncated"]
+ModelFailure = Literal[
+    "connect",
+    "timeout",
+    "rate_limited",
+    "rejected",
+    "unavailable",
+    "malformed",
+    "truncated",
+    "open",
+    "busy",
+    "too_long",
+]
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
@@ -17,11 +28,26 @@ class ChatMessage(msgspec.Struct, frozen=True):
     content: str
 
 
+class ModelRequest(msgspec.Struct, frozen=True):
+    """What the chat asks.
+
+    `conversation` keeps to one provider where several share a model; `tenant` has its fair turn. `temperature` and
+    `max_tokens` are the tenant's own, or None for the model's.
+    """
+
+    messages: list[ChatMessage]
+    tenant: str
+    conversation: str
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
 class ModelError(Exception):
     """The model gave no whole answer.
 
     Args:
-        failure: What happened. `truncated` means the stream ended without its finish reason.
+        failure: What happened. `truncated` means the stream ended without its finish reason, `open` that no provider
+            may be asked for now, `busy` that too many wait for a connection, `too_long` that the input has no room.
         message: For the operator's log; never holds a key or an address's credentials.
         retryable: Whether the same request may succeed when sent again.
         retry_after: Seconds the upstream asked to wait.
@@ -46,8 +72,16 @@ class Provider(Protocol):
     async def start(self) -> None:
         """Open what is shared between requests."""
 
-    async def stream(self, messages: list[ChatMessage], on_text: Callable[[str], None]) -> str:
+    async def stream(
+        self,
+        request: ModelRequest,
+        on_text: Callable[[str], None],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str:
         """Ask the model and hand each piece of text to `on_text` as it comes.
+
+        Retries, fallbacks and breakers are the provider's affair; who asks, asks once. `on_progress(done, total)` is
+        called while a long input is worked off in parts.
 
         Returns:
             The finish reason the model gave, such as `stop` or `length`.
@@ -58,11 +92,3 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
-
-
-class ModelRequest(msgspec.Struct, frozen=True):
-    messages: list[ChatMessage]
-    tenant: str
-    conversation: str
-    temperature: float | None = None
-    max_tokens: int | None = None

@@ -11,7 +11,6 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-
 from xiaoer import __version__
 
 from ..config import ModelSettings, ProviderSettings
