@@ -9,6 +9,7 @@ from typing import Any
 
 from .cli_shared import EX_OK, add_common, carry_out, note, print_json, print_table
 from .config import Settings
+from .store.months import month_bounds
 
 _COUNTS = ("requests", "failed", "cached", "prompt", "completion")
 
@@ -60,8 +61,6 @@ def _money(amount: float) -> str:
 
 
 def _month(text: str) -> tuple[float, float]:
-    from .store.usage import month_bounds
-
     return month_bounds(_begin(text, "%Y-%m", "a month such as 2026-11"))
 
 

@@ -1,8 +1,12 @@
-"""`xiaoer keys`, `usage` and `providers` as processes of their own, with a server on the folder and without."""
+"""`xiaoer keys`, `usage` and `providers`, with a server on the folder and without.
+
+Where it is not said otherwise the command runs inside the test; a process of its own takes a second to start.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -17,9 +21,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from xiaoer_server import cli_shared
+from xiaoer_server.cli import main
 from xiaoer_server.ops.control import ask
 
 ROOT = Path(__file__).parents[1]
@@ -27,22 +34,38 @@ SECRET = re.compile(r"xk-[A-Za-z0-9_-]{43}")
 TODAY = datetime.now(UTC).strftime("%Y-%m-%d")
 
 
-def xiaoer(data: Path, *arguments: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+def xiaoer(
+    data: Path, *arguments: str, code: int = 0, process: bool = False, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command; it must end with `code`, and say why in one line where that is not 0."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("XIAOER_", "OPENAI_"))}
-    result = subprocess.run(
-        [sys.executable, "-m", "xiaoer_server.cli", *arguments, "--data", str(data)],
-        capture_output=True,
-        text=True,
-        env=clean | {"XIAOER_BACKEND": os.environ.get("XIAOER_BACKEND", "native")} | environ,
-        timeout=30,
-        check=False,
-    )
+    clean |= {"XIAOER_BACKEND": os.environ.get("XIAOER_BACKEND", "native")} | environ
+    run = in_a_process if process else in_this_one
+    result = run([*arguments, "--data", str(data)], clean)
     assert result.returncode == code, result.stdout + result.stderr
     if code not in (0, 64):
         assert re.fullmatch(r"xiaoer: [^\n]+\n", result.stderr), result.stderr
         assert result.stdout == ""
     return result
+
+
+def in_a_process(arguments: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "xiaoer_server.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environ, timeout=30, check=False)
+
+
+def in_this_one(arguments: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environ, clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            code = main(arguments)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def table(text: str) -> list[list[str]]:
@@ -59,8 +82,9 @@ def keyholder(data: Path) -> Iterator[subprocess.Popen[str]]:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             yield process
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(10) == 0
         finally:
             process.kill()
 
@@ -84,14 +108,14 @@ def test_a_key_from_its_making_to_its_end(data: Path) -> None:
     made = xiaoer(
         data, "keys", "create", "--tenant", "demo", "--name", "前台 desk", "--model", "gpt-4.1", "--model", "qwen",
         "--requests-per-minute", "60", "--tokens-per-minute", "100000", "--streams", "5", "--budget", "12.50",
-        "--expires", "2099-01-31",
+        "--expires", "2099-01-31", process=True,
     )  # fmt: skip
     secret = made.stdout.removesuffix("\n")
     assert SECRET.fullmatch(secret), "the secret stands alone on standard output"
     assert secret not in made.stderr
     xiaoer(data, "keys", "create", "--name", "plain")
 
-    listed = xiaoer(data, "keys", "list").stdout
+    listed = xiaoer(data, "keys", "list", process=True).stdout
     first, plain = table(listed)
     key = first[0]
     assert first[1:] == [
@@ -103,7 +127,7 @@ def test_a_key_from_its_making_to_its_end(data: Path) -> None:
     assert [row["name"] for row in json.loads(xiaoer(data, "keys", "list", "--json").stdout)] == ["前台 desk", "plain"]
     assert table(xiaoer(data, "keys", "list", "--tenant", "none").stdout) == []
 
-    assert "is revoked" in xiaoer(data, "keys", "revoke", key).stdout
+    assert "is revoked" in xiaoer(data, "keys", "revoke", key, process=True).stdout
     assert "was revoked before" in xiaoer(data, "keys", "revoke", key).stdout
     assert [row[4] for row in table(xiaoer(data, "keys", "list").stdout)] == ["revoked", "active"]
 
@@ -122,7 +146,7 @@ def test_json_for_scripts(data: Path) -> None:
 def test_what_goes_wrong_is_one_line(data: Path) -> None:
     assert "no tenant 'none'" in xiaoer(data, "keys", "create", "--tenant", "none", "--name", "a", code=65).stderr
     xiaoer(data, "keys", "create", "--name", "a")
-    assert "no key 'xyz'" in xiaoer(data, "keys", "revoke", "xyz", code=65).stderr
+    assert "no key 'xyz'" in xiaoer(data, "keys", "revoke", "xyz", code=65, process=True).stderr
     assert "name: 'a\\nb' is not allowed" in xiaoer(data, "keys", "create", "--name", "a\nb", code=64).stderr
 
 
@@ -151,8 +175,6 @@ def test_revocation_is_at_once_and_for_good(data: Path) -> None:
             assert ask(data, "find", secret=secret) is False
             new = xiaoer(data, "keys", "create", "--name", "new").stdout.strip()
             assert ask(data, "find", secret=new) is True
-        process.send_signal = lambda _: None  # type: ignore[method-assign]
-        process.wait = lambda _=None: 0  # type: ignore[method-assign,assignment]
     xiaoer(data, "keys", "revoke", json.loads(xiaoer(data, "keys", "list", "--json").stdout)[1]["id"])
     with keyholder(data):
         assert ask(data, "find", secret=new) is False
@@ -170,7 +192,7 @@ def test_usage(data: Path) -> None:
             ["demo", f"other ({other[:7]}…)", "m", "sim", "1", "0", "0", "10", "20", "1.5"],
             ["total", "4", "0", "0", "40", "80", "6"],
         ]
-        assert table(xiaoer(data, "usage").stdout) == expected, "also what was not written yet"
+        assert table(xiaoer(data, "usage", process=True).stdout) == expected, "also what was not written yet"
         assert [row[11] for row in table(xiaoer(data, "keys", "list").stdout)] == [TODAY, TODAY]
     assert table(xiaoer(data, "usage").stdout) == expected, "a drain loses nothing"
     assert table(xiaoer(data, "usage", "--day", TODAY).stdout) == expected
@@ -180,11 +202,27 @@ def test_usage(data: Path) -> None:
     assert [(row["key_name"], row["cost"]) for row in rows] == [(expected[0][1], 4.5), (expected[1][1], 1.5)]
 
 
+def test_what_was_written_survives_a_kill(data: Path) -> None:
+    with keyholder(data) as process:
+        secret = xiaoer(data, "keys", "create", "--name", "desk").stdout.strip()
+        for _ in range(5):
+            ask(data, "call", secret=secret)
+        with contextlib.closing(sqlite3.connect(data / "xiaoer.db")) as connection:
+            end = time.monotonic() + 10
+            while connection.execute("SELECT sum(requests) FROM usage").fetchone() != (5,):
+                assert time.monotonic() < end
+                time.sleep(0.02)
+        process.kill()
+        process.wait()
+        rows = json.loads(xiaoer(data, "usage", "--json").stdout)
+        assert [(row["requests"], row["prompt"], row["cost"]) for row in rows] == [(5, 50, 7.5)]
+
+
 def test_providers_of_a_running_server(data: Path) -> None:
     pool = ["9", "5", "4", "3", "2", "11"]
     calls = ["120", "30", "4", "7"]
     with keyholder(data):
-        assert table(xiaoer(data, "providers", "list").stdout) == [
+        assert table(xiaoer(data, "providers", "list", process=True).stdout) == [
             ["sim", "large", "open (12 s)", *calls, *pool],
             ["sim", "small", "closed", *calls],
             ["azure", *["-"] * 12],
@@ -279,8 +317,9 @@ def test_a_folder_without_a_database(data: Path) -> None:
     assert not data.exists()
 
 
-def test_a_server_that_does_not_answer(data: Path) -> None:
+def test_a_server_that_does_not_answer(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds the folder, but nothing listens: it starts, or is of an older version."""
+    monkeypatch.setattr(cli_shared, "STARTING_SECONDS", 0.3)
     with keyholder(data) as process:
         (data / "control.sock").unlink()
         error = xiaoer(data, "keys", "list", code=75).stderr

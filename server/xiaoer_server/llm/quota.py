@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from ..errors import Forbidden, RateLimited, Unauthorized
 from ..store.keys import ApiKey
-from ..store.usage import month_bounds
+from ..store.months import month_bounds
 
 #: Streams have no known end; this is when trying again is worth it.
 STREAM_RETRY_SECONDS = 1.0

@@ -24,11 +24,11 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Executable, bindparam, func, select, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from . import schema
 from .engine import Store
 from .keys import BILLION
+from .months import month_bounds
 from .writer import WriterClosed
 
 log = logging.getLogger(__name__)
@@ -71,13 +71,6 @@ class Usage(msgspec.Struct, frozen=True):
     prompt: int
     completion: int
     cost: float
-
-
-def month_bounds(at: float) -> tuple[float, float]:
-    """First second of the calendar month (UTC) that `at` lies in, and of the next one; seconds since the epoch."""
-    first = datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return first.timestamp(), following.timestamp()
 
 
 class UsageRecorder:
@@ -257,14 +250,23 @@ class UsageRecorder:
 
 
 def _upsert(dialect: str) -> Executable:
+    # Each is imported where it is needed: importing all of them takes as long as opening the database.
     if dialect in ("mysql", "mariadb"):
+        from sqlalchemy.dialects import mysql
+
         into_mysql = mysql.insert(schema.usage)
         return into_mysql.on_duplicate_key_update({name: _columns[name] + into_mysql.inserted[name] for name in _SUMS})
-    into = postgresql.insert(schema.usage) if dialect == "postgresql" else sqlite.insert(schema.usage)
-    return into.on_conflict_do_update(
-        index_elements=list(schema.usage.primary_key),
-        set_={name: _columns[name] + into.excluded[name] for name in _SUMS},
-    )
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        into_postgresql = postgresql.insert(schema.usage)
+        added = {name: _columns[name] + into_postgresql.excluded[name] for name in _SUMS}
+        return into_postgresql.on_conflict_do_update(index_elements=list(schema.usage.primary_key), set_=added)
+    from sqlalchemy.dialects import sqlite
+
+    into = sqlite.insert(schema.usage)
+    added = {name: _columns[name] + into.excluded[name] for name in _SUMS}
+    return into.on_conflict_do_update(index_elements=list(schema.usage.primary_key), set_=added)
 
 
 def _usage(

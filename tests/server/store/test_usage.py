@@ -15,8 +15,9 @@ from xiaoer_server.store import usage as usage_module
 from xiaoer_server.store import writer as writer_module
 from xiaoer_server.store.engine import Store
 from xiaoer_server.store.keys import Keys
+from xiaoer_server.store.months import month_bounds
 from xiaoer_server.store.tenants import Tenants
-from xiaoer_server.store.usage import Usage, UsageRecorder, month_bounds
+from xiaoer_server.store.usage import Usage, UsageRecorder
 
 NOVEMBER = datetime(2026, 11, 23, 10, 30, tzinfo=UTC).timestamp()
 ALL = (0.0, 1e11)
