@@ -6,6 +6,7 @@ Growing after shrinking has one where the load has risen by more than the tolera
 window before the shrinking has seen.
 """
 
+import itertools
 import math
 import random
 from collections import deque
@@ -44,7 +45,7 @@ def follow(policy: PoolPolicy, loads: list[int], size: int) -> list[Change]:
 def flaps(policy: PoolPolicy, loads: list[int], changes: list[Change], window: float) -> list[Change]:
     """The changes that are flapping, as the module's docstring defines it."""
     found = []
-    for earlier, later in zip(changes, changes[1:], strict=False):
+    for earlier, later in itertools.pairwise(changes):
         grew, grows = earlier.after > earlier.before, later.after > later.before
         if grew == grows or later.at - earlier.at >= window:
             continue
@@ -150,7 +151,7 @@ def test_a_ramp_and_a_fall() -> None:
     assert fall + policy.scale_down_window - STEP <= down[0].at <= fall + policy.scale_down_window + STEP
     assert down[-1].after == policy.minimum
     assert down[-1].at - down[0].at <= 8 * policy.scale_down_period
-    for earlier, later in zip(down, down[1:], strict=False):
+    for earlier, later in itertools.pairwise(down):
         assert later.at - earlier.at >= policy.scale_down_period
         assert later.after >= min(later.before // 2, later.before - policy.scale_down_count)
 
