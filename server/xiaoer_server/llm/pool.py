@@ -377,7 +377,8 @@ class Pool(Generic[C]):
     def _tell_all(self, error: Exception) -> None:
         # Only those who wait now: one who asks again at once waits for the next try.
         for waiter in [self._next_waiter() for _ in range(self._waiting)]:
-            self._refuse(waiter, error)
+            if not waiter.done:  # one told before may have cancelled this one
+                self._refuse(waiter, error)
 
     # -- the size ---------------------------------------------------------------------------------------------
 

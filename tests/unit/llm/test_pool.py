@@ -186,8 +186,9 @@ async def test_receivers_that_release_at_once_do_not_pile_up(upstream: Upstream)
 
 @in_virtual_time
 async def test_a_failed_connect_is_told_to_one_waiter(upstream: Upstream) -> None:
-    pool = pool_of(upstream, minimum=1, scale_up_count=1, scale_up_percent=1)
+    pool = pool_of(upstream, minimum=1, target=1.0, scale_up_count=1, scale_up_percent=1)
     busy = await pool.acquire()
+    await asyncio.sleep(1)
     upstream.down = True
     told: list[Exception | None] = []
     for _ in range(5):
@@ -256,6 +257,23 @@ async def test_a_cancelled_waiter_costs_nothing(upstream: Upstream) -> None:
     assert told == []
     assert pool.try_take() is connection
     pool.release(connection)
+    await pool.close()
+
+
+@in_virtual_time
+async def test_a_waiter_may_cancel_another_while_all_are_told(upstream: Upstream) -> None:
+    upstream.down = True
+    pool = pool_of(upstream, minimum=0, maximum=1)
+    told: list[int] = []
+
+    def ready(number: int) -> None:
+        told.append(number)
+        waiters[1].cancel()
+
+    waiters = [pool.take(lambda connection, error, number=number: ready(number)) for number in range(3)]
+    await asyncio.sleep(1)
+    assert told == [0, 2]
+    assert pool.waiting == 0
     await pool.close()
 
 
