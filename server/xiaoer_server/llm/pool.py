@@ -27,7 +27,6 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from xiaoer.queue import PriorityQueue, Ticket
-
 from .pool_policy import PoolClosed, Pooled, PoolFull, PoolPolicy
 
 __all__ = ["Pool", "PoolClosed", "PoolFull", "PoolPolicy", "Pooled", "Waiter"]
@@ -166,10 +165,9 @@ class Pool(Generic[C]):
         """A connection that can be used at once, or None; whoever waits comes first."""
         if self._waiting:
             return None
-        idle = self._idle
-        if idle:
+        if self._one and (idle := self._idle):
             connection, since = idle.popitem()
-            if self._one and connection.usable:
+            if connection.usable:
                 self._load[connection] = 1
                 self._calls = calls = self._calls + 1
                 if calls > self._peak:
@@ -283,8 +281,9 @@ class Pool(Generic[C]):
                     self._load[connection] = load = load + 1
                     if load < self.policy.slots:
                         self._free[load][connection] = self._now
-                    self._calls += 1
-                    self._peak = max(self._peak, self._calls)
+                    self._calls = calls = self._calls + 1
+                    if calls > self._peak:
+                        self._peak = calls
                     return connection
                 if load:
                     self._retired[connection] = None
@@ -378,7 +377,8 @@ class Pool(Generic[C]):
     def _tell_all(self, error: Exception) -> None:
         # Only those who wait now: one who asks again at once waits for the next try.
         for waiter in [self._next_waiter() for _ in range(self._waiting)]:
-            self._refuse(waiter, error)
+            if not waiter.done:  # one told before may have cancelled this one
+                self._refuse(waiter, error)
 
     # -- the size ---------------------------------------------------------------------------------------------
 
@@ -413,11 +413,12 @@ class Pool(Generic[C]):
     def _grow(self) -> None:
         """Evaluates for a new waiter, unless the connections on their way are enough or no more may come now."""
         if not self._held_back and self._waiting > len(self._attempts) * self.policy.slots:
-            self._evaluate()
-            if self._held_back:
+            held_back = self._evaluate()
+            if held_back:
                 self._set_timer()
 
-    def _evaluate(self) -> None:
+    def _evaluate(self) -> bool:
+        """Opens or closes connections as the rule says; whether it wanted more than there may be now."""
         policy = self.policy
         self._now = now = self._time()
         # A retired connection does not count: it carries what it carries and nothing new.
@@ -433,6 +434,7 @@ class Pool(Generic[C]):
         elif desired < current:
             self._shrink(current - desired, now)
         self._held_back = wish > len(self._load) - len(self._retired) + len(self._attempts)
+        return self._held_back
 
     def _open(self, count: int, now: float) -> None:
         """Takes retired connections back, then opens new ones: a single one while connecting fails."""
