@@ -206,8 +206,8 @@ async def _switch(upstreams: Iterable[UpstreamView], asked: Switch) -> list[dict
     if upstream is None:
         known = ", ".join(sorted(found)) or "none"
         raise NotFound(f"there is no provider '{asked.name}'; there are: {known}", code="unknown_provider")
-    if asked.model is not None and asked.model not in upstream.breakers:
-        known = ", ".join(sorted(upstream.breakers)) or "none yet"
+    if not upstream.breakers or (asked.model is not None and asked.model not in upstream.breakers):
+        known = ", ".join(sorted(upstream.breakers)) or "none"
         raise NotFound(
             f"provider '{asked.name}' has no model '{asked.model}'; there are: {known}", code="unknown_model"
         )
