@@ -208,9 +208,9 @@ async def _switch(upstreams: Iterable[UpstreamView], asked: Switch) -> list[dict
         raise NotFound(f"there is no provider '{asked.name}'; there are: {known}", code="unknown_provider")
     if not upstream.breakers or (asked.model is not None and asked.model not in upstream.breakers):
         known = ", ".join(sorted(upstream.breakers)) or "none"
-        raise NotFound(
-            f"provider '{asked.name}' has no model '{asked.model}'; there are: {known}", code="unknown_model"
-        )
+        wanted = "a model" if asked.model is None else f"the model '{asked.model}'"
+        message = f"provider '{asked.name}' does not serve {wanted}; there are: {known}"
+        raise NotFound(message, code="unknown_model")
     for model, breaker in upstream.breakers.items():
         if asked.model in (None, model):
             _turn(breaker, asked.to)
