@@ -117,7 +117,7 @@ def _print_running(providers: list[dict[str, Any]]) -> None:
         of_pool = tuple(pool.get(name, "-") for name in _POOL)
         for model, breaker in (provider["breakers"] or {"-": {}}).items():
             state = breaker.get("state", "-").replace("_", "-")
-            if breaker.get("retry_after"):
+            if state == "open":
                 state += f" ({breaker['retry_after']:.0f} s)"
             calls = (breaker.get(name, "-") for name in _CALLS)
             rows.append((provider["name"], model, state, *calls, *of_pool))

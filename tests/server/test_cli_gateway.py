@@ -240,6 +240,7 @@ def test_providers_of_a_running_server(data: Path) -> None:
         assert "there are: azure, sim" in xiaoer(data, "providers", "open", "none", code=65).stderr
         error = xiaoer(data, "providers", "open", "sim", "--model", "none", code=65).stderr
         assert "there are: large, small" in error
+        assert "azure' does not serve a model" in xiaoer(data, "providers", "open", "azure", code=65).stderr
 
 
 PROVIDERS = """

@@ -206,11 +206,11 @@ async def _switch(upstreams: Iterable[UpstreamView], asked: Switch) -> list[dict
     if upstream is None:
         known = ", ".join(sorted(found)) or "none"
         raise NotFound(f"there is no provider '{asked.name}'; there are: {known}", code="unknown_provider")
-    if asked.model is not None and asked.model not in upstream.breakers:
-        known = ", ".join(sorted(upstream.breakers)) or "none yet"
-        raise NotFound(
-            f"provider '{asked.name}' has no model '{asked.model}'; there are: {known}", code="unknown_model"
-        )
+    if not upstream.breakers or (asked.model is not None and asked.model not in upstream.breakers):
+        known = ", ".join(sorted(upstream.breakers)) or "none"
+        wanted = "a model" if asked.model is None else f"the model '{asked.model}'"
+        message = f"provider '{asked.name}' does not serve {wanted}; there are: {known}"
+        raise NotFound(message, code="unknown_model")
     for model, breaker in upstream.breakers.items():
         if asked.model in (None, model):
             _turn(breaker, asked.to)

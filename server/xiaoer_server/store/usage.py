@@ -81,6 +81,7 @@ class UsageRecorder:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._add = _upsert(store.engine.dialect.name)
+        self._hour = self._hour_begins = 0
         self._sums: dict[_Name, list[Any]] = {}
         self._in_flight = 0
         self._settled: list[asyncio.Future[None]] = []
@@ -113,7 +114,10 @@ class UsageRecorder:
             failed: How many of the requests got no whole answer.
             cached: How many were answered from the response cache.
         """
-        name = (tenant, key, model, provider, int(self._clock()) // 3600)
+        if not self._hour_begins <= (now := self._clock()) < self._hour_begins + 3600:
+            self._hour = int(now) // 3600
+            self._hour_begins = self._hour * 3600
+        name = (tenant, key, model, provider, self._hour)
         sums = self._sums.get(name)
         if sums is not None:
             sums[0] += requests
