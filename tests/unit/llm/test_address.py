@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from xiaoer_server.llm.address import ForbiddenAddress, check_literal, kind_of, resolve
 
 REGISTRY: list[tuple[str, bool | None]] = [
@@ -159,7 +160,7 @@ def test_whatever_python_calls_special_is_refused(address: IPv4Address | IPv6Add
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         assert address.is_global
-        assert not (address.is_multicast or address.is_reserved or address.is_loopback or address.is_unspecified)
+        assert not any((address.is_multicast, address.is_reserved, address.is_loopback, address.is_unspecified))
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ async def test_literals_need_no_lookup() -> None:
     lookup = Resolver()
     assert await resolve("1.1.1.1", 443, allow_private=False, resolver=lookup) == ["1.1.1.1"]
     assert await resolve("[2606:4700::1]", 443, allow_private=False, resolver=lookup) == ["2606:4700::1"]
-    with pytest.raises(ForbiddenAddress, match="is 127.0.0.1"):
+    with pytest.raises(ForbiddenAddress, match=r"is 127\.0\.0\.1"):
         await resolve("0x7f.1", 443, allow_private=False, resolver=lookup)
     assert lookup.asked == []
 
@@ -292,9 +293,7 @@ async def test_digits_that_idna_makes_plain_do_not_slip_through() -> None:
         await resolve("１２７。０．０．１", 443, allow_private=False)
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "a..b", "a" * 64 + ".com", "a b", "a\0b", "user@host", "a/b", "host:80", "[1]"]
-)
+@pytest.mark.parametrize("name", ["", ".", "a..b", "a" * 64, "a b", "a\0b", "user@host", "a/b", "host:80", "[1]"])
 async def test_what_is_no_name_is_an_os_error(name: str) -> None:
     lookup = Resolver("1.1.1.1")
     with pytest.raises(OSError, match="no host name"):
@@ -317,6 +316,6 @@ async def test_the_loops_own_resolver_is_the_default() -> None:
 
 async def test_a_trailing_dot_is_part_of_the_name_and_changes_nothing() -> None:
     lookup = Resolver("10.0.0.1")
-    with pytest.raises(ForbiddenAddress, match="api.example.com."):
+    with pytest.raises(ForbiddenAddress, match=r"api\.example\.com\."):
         await resolve("api.example.com.", 443, allow_private=False, resolver=lookup)
     assert lookup.asked == [("api.example.com.", 443)]

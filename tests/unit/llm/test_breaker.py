@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
 from xiaoer_server.llm.breaker import Breaker, BreakerPolicy, State
 
 S = State

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
 from xiaoer_server.llm.retry import RetryBudget, full_jitter, retry_after
 
 
