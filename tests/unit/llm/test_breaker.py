@@ -25,8 +25,8 @@ class Clock:
 
 
 class Model:
-    """All calls in a list of (time, failed, slow), cut to the window whenever somebody looks. Moves second by second
-    of its due changes, one at a time.
+    """All calls in a list of (time, failed, slow), cut to the window whenever somebody looks; every change that was
+    due is played, one after the other.
     """
 
     def __init__(self, policy: BreakerPolicy, clock: Clock) -> None:

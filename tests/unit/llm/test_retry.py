@@ -105,6 +105,21 @@ def test_the_floor_lets_a_quiet_server_retry() -> None:
     assert budget.withdraw()
 
 
+def test_attempts_leave_the_window_in_time_and_retries_not_before() -> None:
+    clock = Clock(50.2)
+    budget = RetryBudget(0.5, floor=0, window=10.0, clock=clock)
+    for _ in range(4):
+        budget.deposit()
+    clock.now = 59.9  # the attempts are 9.7 s old, nearly gone, and pay for two
+    assert budget.withdraw()
+    clock.now = 60.3
+    assert not budget.withdraw()
+    for _ in range(4):
+        budget.deposit()
+    clock.now = 69.8  # the retry is 9.9 s old and still counts
+    assert [budget.withdraw() for _ in range(2)] == [True, False]
+
+
 def test_no_floor_and_no_calls_is_no_retry() -> None:
     assert not RetryBudget(floor=0, clock=Clock()).withdraw()
 
