@@ -1,8 +1,9 @@
 """The address guard, range by range.
 
-The ranges are transcribed from IANA's IPv4 and IPv6 Special-Purpose Address Registries
-(https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry, last updated October
-2025; facts, in the public domain under CC0): block, and whether it is globally reachable (None: "N/A").
+The ranges are transcribed from IANA's IPv4 and IPv6 Special-Purpose Address Registries as they were in July 2026
+(https://www.iana.org/assignments/iana-ipv4-special-registry, …/iana-ipv6-special-registry; CC0): block, and whether
+it is globally reachable (None: "N/A" or deprecated). All rows are here but ::ffff:0:0/96, which is judged by the IPv4
+address that it holds.
 """
 
 from __future__ import annotations
