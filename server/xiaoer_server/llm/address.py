@@ -2,7 +2,7 @@
 
 A provider's host is resolved once, each address is judged, and callers connect to the literal that was judged: there
 is no second lookup that could answer otherwise (DNS rebinding). The ranges are the special-purpose registries of IANA
-(https://www.iana.org/assignments/iana-ipv4-special-registry, …/iana-ipv6-special-registry, as of October 2025), plus
+(https://www.iana.org/assignments/iana-ipv4-special-registry, …/iana-ipv6-special-registry, as of July 2026), plus
 multicast and what RFC 3879, 4291 and 2765 reserved. They are listed here because `ipaddress.is_global` of the Python
 versions that we support differs from them: in 3.11 it calls multicast, 64:ff9b:1::/48, 2002::/16, fec0::/10, 3fff::/20
 and more global.

@@ -200,13 +200,14 @@ class Breaker:
     def retry_after(self) -> float:
         """Seconds until a call may be allowed, 0 if one is allowed now.
 
-        A second while all probes are out, since nobody knows when one comes back; `open_seconds` when forced open.
+        A second while all probes are out, since nobody knows when one comes back; `open_seconds`, but at least a
+        second, when forced open.
         """
         state = self.state
         if self._free:
             return 0.0
         if state is State.FORCED_OPEN:
-            return self.policy.open_seconds
+            return max(self.policy.open_seconds, _PROBE_WAIT)
         if state is State.HALF_OPEN:
             return 0.0 if self._out + self._window.calls < self.policy.probes else _PROBE_WAIT
         wait = self._until - self._clock()

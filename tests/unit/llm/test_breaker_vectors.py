@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from xiaoer_server.llm import window
 from xiaoer_server.llm.breaker import Breaker, BreakerPolicy, State
 
