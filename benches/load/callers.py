@@ -60,6 +60,10 @@ class Load:
         self.raw = b""
         self.quiet = asyncio.Event()  # stopping, and nothing is under way
 
+    def goes_on(self, caller: Caller) -> bool:
+        """Whether a caller whose answer has come asks again."""
+        return not self.stopping and len(self.problems) <= 100
+
     def over(self) -> None:
         """One answer has come, or never will."""
         self.under_way -= 1
@@ -190,9 +194,8 @@ class Caller(asyncio.Protocol):
                 load.problems.append(str(problem))
         self._parts, self._size, self._head = [], 0, 0
         load.over()
-        if load.stopping or len(load.problems) > 100:
-            return
-        self.send()
+        if load.goes_on(self):
+            self.send()
 
 
 async def ask_once(endpoint: Endpoint, *, stream: bool, tokens: int = 0) -> bytes:

@@ -66,6 +66,15 @@ class Expected:
         if text != self.text:
             raise WrongAnswer(f"{len(text)} characters came, {len(self.text)} were sent: {text[:60]!r}")
 
+    def check_raw(self, raw: bytes) -> None:
+        """Compare a whole response, head and all.
+
+        Raises:
+            WrongAnswer: it is another one.
+        """
+        head, _, rest = raw.partition(b"\r\n\r\n")
+        self.check(int(head[9:12]), rest, chunked=b"transfer-encoding: chunked" in head.lower())
+
 
 def _anonymous(data: bytes) -> bytes:
     """Without the id, which is another in every answer."""

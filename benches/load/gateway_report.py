@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -25,7 +24,7 @@ class Report(msgspec.Struct):
     plan: Plan
     direct: dict[int, Paced] = msgspec.field(default_factory=dict)
     results: list[Result] = msgspec.field(default_factory=list)
-    pool: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    pool: list[dict[str, float]] = msgspec.field(default_factory=list)
     outage: list[tuple[str, ...]] = msgspec.field(default_factory=list)
 
 
@@ -42,7 +41,7 @@ def blocks(report: Report) -> Iterator[str]:
         yield "### The pool breathes\n\n![Connections to the model through a ramp and a fall](pool.svg)"
     if report.outage:
         yield "### What a visitor saw while the model was gone"
-        head = ("what happened to the model", "answers begun", "what the visitors saw", "first sign p50 / max", "after")
+        head = ("the model", "questions", "what the visitors saw", "until the first sign of it, p50 / max")
         yield _table(head, report.outage)
 
 
@@ -108,6 +107,7 @@ def _notes(report: Report) -> str:
         notes.append(
             f"- Wrote the answers anew (text, finish reason and [DONE] were compared): {', '.join(rewritten)}."
         )
+    notes += [f"- {result.name} failed at {failure[:160]}" for result in report.results for failure in result.failures]
     notes += [
         f"- **{result.name}: {len(result.problems)} answers were wrong.** First: {result.problems[0][:200]}"
         for result in report.results

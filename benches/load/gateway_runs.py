@@ -9,7 +9,7 @@ from array import array
 import msgspec
 
 from benches.load.callers import Endpoint, Load, ask_once
-from benches.load.checks import Expected
+from benches.load.checks import Expected, WrongAnswer
 from benches.load.machine import Child
 from benches.load.replies import sample
 from benches.load.simulator import Simulator
@@ -51,7 +51,10 @@ class Fast(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """All about one subject; bytes and seconds. `missing` says why there is nothing."""
+    """All about one subject; bytes and seconds. `missing` says why there is nothing.
+
+    `failures` is what it could not do when asked once, `problems` the answers that were not as sent.
+    """
 
     name: str
     does: str = ""
@@ -63,6 +66,7 @@ class Result(msgspec.Struct):
     rest: int = 0
     most: int = 0
     rewritten: bool = False
+    failures: list[str] = msgspec.field(default_factory=list)
     problems: list[str] = msgspec.field(default_factory=list)
 
 
@@ -110,7 +114,11 @@ class Bench:
     async def measure(self, result: Result, child: Child, endpoint: Endpoint) -> None:
         """All runs of one subject."""
         result.rest = child.memory
-        result.plain = await self._fast(endpoint, child, result, stream=False)
+        if await self._answers(endpoint, result, stream=False):
+            result.plain = await self._fast(endpoint, child, result, stream=False)
+        result.most = child.memory
+        if not await self._answers(endpoint, result, stream=True):
+            return
         result.streams = await self._fast(endpoint, child, result, stream=True)
         result.most = child.memory
         for streams in self.plan.streams:
@@ -118,6 +126,19 @@ class Bench:
             result.paced[streams] = paced
             if paced.tokens < 0.5 * paced.wanted:
                 break  # with more it would only fall further behind
+
+    async def _answers(self, endpoint: Endpoint, result: Result, *, stream: bool) -> bool:
+        """Whether it answers at all, asked once; its first answer may take its time."""
+        self._pace(0.0, 100)
+        expected = await self._expected(stream=stream)
+        try:
+            raw = await ask_once(endpoint, stream=stream)
+            expected.check_raw(raw)
+        except (WrongAnswer, TimeoutError) as problem:
+            what = "streams" if stream else "answers"
+            (result.problems if result.ours else result.failures).append(f"{what}: {problem or 'none in 30 s'}")
+            return False
+        return True
 
     async def _fast(self, endpoint: Endpoint, child: Child, result: Result, *, stream: bool) -> Fast:
         plan = self.plan

@@ -81,15 +81,19 @@ def _xiaoer(toml: str, *limits: str) -> Callable[[Place], contextlib.AbstractCon
 
 
 @contextlib.contextmanager
-def xiaoer(place: Place, toml: str, *limits: str) -> Iterator[tuple[Child, Endpoint]]:
-    """`xiaoer serve` with a fresh folder, a key and a list of 10,000 words."""
+def xiaoer(place: Place, toml: str, *limits: str, provider: str = "") -> Iterator[tuple[Child, Endpoint]]:
+    """`xiaoer serve` with a fresh folder, a key and a list of 10,000 words.
+
+    Raises:
+        Missing: this xiaoer makes no keys.
+    """
     place.folder.mkdir(parents=True, exist_ok=True)
     data, config, words = place.folder / "data", place.folder / "xiaoer.toml", place.folder / "words.txt"
     words.write_text("".join(f"mask\t1\tbench\t{word}\n" for word in make_words(10_000)), "utf-8")
     config.write_text(
         f"{toml}[tenants.demo]\nname = 'Bench'\nwords_file = '{words}'\n"
         f"[providers.sim]\nbase_url = 'http://127.0.0.1:{place.upstream}/v1'\napi_key = '{KEY}'\nallow_private = true\n"
-        f"connections_max = 4096\n[models.'{MODEL}']\ntargets = ['sim/{MODEL}']\n",
+        f"connections_max = 4096\n{provider}[models.'{MODEL}']\ntargets = ['sim/{MODEL}']\n",
         "utf-8",
     )
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("XIAOER_", "OPENAI_"))}

@@ -33,7 +33,8 @@ async fn serve() {
         let (client, upstream) = (client.clone(), upstream.clone());
         let relay = service_fn(move |mut request: Request<Incoming>| {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            *request.uri_mut() = format!("http://{upstream}{path}").parse::<Uri>().expect("a path that was one");
+            *request.uri_mut() =
+                format!("http://{upstream}{path}").parse::<Uri>().expect("a path that was one");
             request.headers_mut().remove(HOST);
             request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer upstream-secret"));
             let answer = client.request(request);
@@ -44,6 +45,8 @@ async fn serve() {
                 })
             }
         });
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), relay));
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), relay),
+        );
     }
 }
