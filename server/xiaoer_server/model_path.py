@@ -5,6 +5,7 @@ A part of the composition root; `app` starts it after the store and ends it befo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,18 +14,21 @@ from xiaoer import WordFilter
 from .config import ConfigError, Settings
 from .edge.problem import model_problem
 from .llm.chat_model import RelayProvider
+from .llm.clamp import Clamp
 from .llm.commands import commands
 from .llm.gateway import Gateway
 from .llm.keyring import Keyring
 from .llm.relay import Relay
-from .llm.route import all_routes
+from .llm.route import Route, all_routes
 from .llm.upstream import all_upstreams
 from .ops import gen_ai
-from .ops.control import Control
+from .ops.control import Control, ControlError
 from .ops.tracing import Tracer
 from .store.engine import Store
 from .store.keys import Keys
 from .store.usage import UsageRecorder
+
+log = logging.getLogger(__name__)
 
 
 class ModelPath:
@@ -42,7 +46,15 @@ class ModelPath:
         self.gateway: Gateway | None = None
         if gateway.enabled:
             self.gateway = Gateway(
-                gateway, self.routes, self.relay, self.keyring, self.usage, words, self.tracer, model_problem
+                gateway,
+                self.routes,
+                self.relay,
+                self.keyring,
+                self.usage,
+                words,
+                self.tracer,
+                _clamp(settings),
+                model_problem,
             )
         self._control = Control(data, commands(self.keyring, self.usage, self.upstreams.values))
 
@@ -59,7 +71,10 @@ class ModelPath:
         for upstream in path.upstreams.values():
             await upstream.start()
             gen_ai.watch(upstream.name, upstream.pool, upstream.breakers)
-        await path._control.start()
+        try:
+            await path._control.start()
+        except ControlError as error:
+            log.warning("xiaoer keys and providers cannot reach this server: %s", error)
         return path
 
     async def close(self) -> None:
@@ -71,10 +86,17 @@ class ModelPath:
         for upstream in self.upstreams.values():
             await upstream.close()
         if self.tracer is not None:
-            self.tracer.shutdown()
+            await self.tracer.close()
 
 
-def _chat(settings: Settings, relay: Relay, routes: Mapping[str, object]) -> RelayProvider | None:
+def _clamp(settings: Settings) -> Clamp | None:
+    model = settings.model
+    if not settings.gateway.clamp_temperature:
+        return None
+    return Clamp(model.clamped_temperature, model.temperature_min, model.temperature_max)
+
+
+def _chat(settings: Settings, relay: Relay, routes: Mapping[str, Route]) -> RelayProvider | None:
     model = settings.model
     route = routes.get(model.name)
     if route is None:

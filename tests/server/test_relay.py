@@ -64,7 +64,9 @@ class Heard:
 class Bench:
     """A relay and its upstreams."""
 
-    def __init__(self, *simulators: Simulator, route: RouteSettings | None = None, retries: int = 2, **more: Any) -> None:
+    def __init__(
+        self, *simulators: Simulator, route: RouteSettings | None = None, retries: int = 2, **more: Any
+    ) -> None:
         options: dict[str, Any] = {"allow_private": True, "connections_min": 0, **more}
         self.upstreams = [
             Upstream(f"u{number}", ProviderSettings(base_url=simulator.base_url, **options), budget=0.1)
@@ -148,7 +150,9 @@ async def test_a_long_retry_after_is_the_callers_to_wait_for() -> None:
         assert upstream.served == 1
 
 
-@pytest.mark.parametrize(("fault", "kind"), [("reset=5", "truncated"), ("truncate=5", "truncated"), ("stall=5", "timeout")])
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("reset=5", "truncated"), ("truncate=5", "truncated"), ("stall=5", "timeout")]
+)
 async def test_a_stream_that_breaks_off_is_told_and_never_tried_again(fault: str, kind: str) -> None:
     async with simulator(rate=200.0) as first, simulator() as second, bench(first, second, token_seconds=0.3) as made:
         first.script.append(fault)
@@ -162,11 +166,11 @@ async def test_a_stream_that_breaks_off_is_told_and_never_tried_again(fault: str
 
 
 async def test_a_provider_that_does_not_begin_is_left_for_the_next() -> None:
-    async with simulator(first_token=30.0) as first, simulator() as second:
-        async with bench(first, second, first_token_seconds=0.2) as made:
-            _, heard = made.call()
-            assert (await heard.end())[0] == "finish"
-            assert second.served == 1
+    slow = simulator(first_token=30.0)
+    async with slow as first, simulator() as second, bench(first, second, first_token_seconds=0.2) as made:
+        _, heard = made.call()
+        assert (await heard.end())[0] == "finish"
+        assert second.served == 1
 
 
 async def test_the_callers_deadline_is_kept() -> None:
@@ -242,10 +246,9 @@ async def test_an_upstream_that_is_not_there() -> None:
 
 
 async def test_a_private_address_is_refused() -> None:
-    async with simulator() as upstream:
-        async with bench(upstream, retries=0, allow_private=False) as made:
-            _, heard = made.call()
-            what, failure = await heard.end()
-            assert (what, failure.kind) == ("fail", "connect")
-            assert "allow_private" in failure.message
-            assert upstream.served == 0
+    async with simulator() as upstream, bench(upstream, retries=0, allow_private=False) as made:
+        _, heard = made.call()
+        what, failure = await heard.end()
+        assert (what, failure.kind) == ("fail", "connect")
+        assert "allow_private" in failure.message
+        assert upstream.served == 0

@@ -78,7 +78,7 @@ class Exchange:
         raise NotImplementedError
 
     def when_gone(self, call: Callable[[], None]) -> None:
-        """Have `call` called once if the peer goes before it is answered, and let the end of what it sends count as that.
+        """Have `call` called once if the peer goes before it is answered; the end of what it sends counts as that.
 
         A handler that keeps something costly running for the answer wants to know. Without it a peer may close its
         sending half and wait.

@@ -329,7 +329,7 @@ class HttpProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _larger_limit(self) -> int:
-        """Take more than usual, where the request may have it: only who has a key makes the server keep a large body."""
+        """More than usual where the request may have it: only who has a key makes the server keep a large body."""
         if self.url.startswith(b"/v1/"):
             self._body_limit = max(self._usual_body, self.context.large_body(self.headers))
         return self._body_limit

@@ -112,9 +112,9 @@ class RelayProvider:
         most = request.max_tokens or self._max_tokens
         body["max_completion_tokens" if "max_tokens" in rejected else "max_tokens"] = most
         temperature = self._temperature if request.temperature is None else request.temperature
-        if temperature is not None and self._temperature is not None and "temperature" not in rejected:
-            if target.upstream.settings.send_temperature:
-                body["temperature"] = temperature
+        takes = self._temperature is not None and target.upstream.settings.send_temperature
+        if temperature is not None and takes and "temperature" not in rejected:
+            body["temperature"] = temperature
         return msgspec.json.encode(body)
 
     def _without(self, target: Target, refused: _Refused) -> bool:

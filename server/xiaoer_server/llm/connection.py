@@ -56,7 +56,8 @@ class UpstreamConnection(asyncio.Protocol):
     def send(self, head: bytes, body: bytes, receiver: Receiver) -> None:
         """Send a request, given as its head up to the empty line and its body."""
         transport = self._transport
-        assert transport is not None and self._receiver is None
+        assert transport is not None
+        assert self._receiver is None
         self._receiver = receiver
         self.answered = self._over = False
         self.used = True
@@ -92,8 +93,9 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             if not self._over:
                 cause = error.__context__
-                told = isinstance(cause, UpstreamError)
-                self._fail(cause if told else UpstreamError("malformed", "the upstream sent no HTTP", answered=True))
+                if not isinstance(cause, UpstreamError):
+                    cause = UpstreamError("malformed", "the upstream sent no HTTP", answered=True)
+                self._fail(cause)
                 return
             self._keep = False  # the answer is whole; what came behind it is not ours
         self._hand_over()
@@ -110,9 +112,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._over = True
             self._hand_over()
         elif self.answered:
-            self._fail(UpstreamError("truncated", "the upstream closed the connection inside its answer", answered=True))
+            self._fail(
+                UpstreamError("truncated", "the upstream closed the connection inside its answer", answered=True)
+            )
         else:
-            self._fail(UpstreamError("connect", "the upstream closed the connection before it answered", answered=False))
+            self._fail(
+                UpstreamError("connect", "the upstream closed the connection before it answered", answered=False)
+            )
         # The parser holds bound methods of ours: without this the cycle would live until the collector comes.
         self._parser = None
 

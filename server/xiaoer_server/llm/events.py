@@ -166,7 +166,7 @@ class ChatEvents:
             if self._every_choice or self._held:
                 return self._each(block)
             events = self._feed(block)
-            texts = []
+            texts: list[str] = []
             for event in events:
                 data = event.data
                 text = text_of(data)
@@ -243,7 +243,7 @@ class ChatEvents:
         """The filter changed the block's text or held some back: find the events that this concerns."""
         channel = self._channel((0, "content"))
         for frame in _frames(block):
-            texts = {}
+            texts: dict[_Key, str] = {}
             for event in SSEDecoder().feed(frame):
                 text = text_of(event.data)
                 if text:

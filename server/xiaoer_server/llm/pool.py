@@ -27,6 +27,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from xiaoer.queue import PriorityQueue, Ticket
+
 from .pool_policy import PoolClosed, Pooled, PoolFull, PoolPolicy
 
 __all__ = ["Pool", "PoolClosed", "PoolFull", "PoolPolicy", "Pooled", "Waiter"]

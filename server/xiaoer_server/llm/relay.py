@@ -279,7 +279,12 @@ class Call:
                 return
         pause = full_jitter(len(self._tried)) if wait is None else wait
         ends = self.ends or now + target.upstream.settings.answer_seconds
-        if error.kind == "rejected" or pause > LONGEST_PAUSE or now + pause >= ends or not target.upstream.budget.withdraw():
+        if (
+            error.kind == "rejected"
+            or pause > LONGEST_PAUSE
+            or now + pause >= ends
+            or not target.upstream.budget.withdraw()
+        ):
             self._give_up(failure)
             return
         self._again = self.relay.loop.call_later(pause, self._ask_again, target, failure)
@@ -325,15 +330,16 @@ class Attempt:
     """One provider asked once: a `Receiver`. Its permission at the breaker is given back exactly once."""
 
     __slots__ = (
-        *("_adapter", "_body", "_call", "_connection", "_headers", "_reader", "_seconds", "_size"),
+        *("_adapter", "_body", "_call", "_connection", "_era", "_headers", "_reader", "_seconds", "_size"),
         *("_status", "_waiter", "began", "deadline", "ended", "heard", "reused", "stale", "target"),
     )
 
     def __init__(self, call: Call, target: Target) -> None:
         self._call = call
         self.target = target
+        self._era = target.breaker.era  # of the permission, which the call has just got
         self._connection: UpstreamConnection | None = None
-        self._waiter: Waiter | None = None
+        self._waiter: Waiter[UpstreamConnection] | None = None
         self._adapter: Cancel | None = None
         self._reader: Reader | None = None
         self._status = 0
@@ -502,9 +508,9 @@ class Attempt:
         """Nobody wants the answer any more."""
         if not self.ended:
             if self.heard:
-                self.target.breaker.success(self._seconds)
+                self.target.breaker.success(self._seconds, self._era)
             else:
-                self.target.breaker.release()
+                self.target.breaker.release(self._era)
             self._let_go()
             self._close()
 
@@ -539,9 +545,9 @@ class Attempt:
         connection = self._connection
         self.stale = self.reused and not self.heard and connection is not None and not connection.answered
         if blame and not self.stale:
-            self.target.breaker.failure(monotonic() - self.began)
+            self.target.breaker.failure(monotonic() - self.began, self._era)
         else:
-            self.target.breaker.release()
+            self.target.breaker.release(self._era)
         self._let_go()
         self._close()
         self._call.failed(self, error, wait=wait)
@@ -560,7 +566,7 @@ class Attempt:
 
     def _succeed(self) -> None:
         # How fast a provider begins is what a slow call is measured by; how long it speaks is its answer's affair.
-        self.target.breaker.success(self._seconds)
+        self.target.breaker.success(self._seconds, self._era)
         self._close()
 
     def _close(self) -> None:

@@ -83,7 +83,7 @@ class Upstream:
     async def start(self) -> None:
         """Open the pool, or the adapter where the settings or a proxy ask for it."""
         if self.settings.adapter == "sdk" or self._proxied:
-            self.adapter = SdkUpstream(self.settings)
+            self.adapter = SdkUpstream(self.settings, allow_private=self._allow_private)
             await self.adapter.start()
         else:
             self.pool.start()
@@ -116,6 +116,7 @@ class Upstream:
             slow_seconds=settings.breaker_slow_seconds,
             open_seconds=settings.breaker_open_seconds,
             probes=settings.breaker_probes,
+            max_half_open_seconds=settings.answer_seconds + settings.connect_seconds,
         )
         breaker = Breaker(f"{self.name}/{model}", policy)
         if settings.breaker == "disabled":
