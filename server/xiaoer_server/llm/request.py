@@ -10,13 +10,24 @@ the other fields are still copied byte by byte, numbers like 1e999 or of 400 dig
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import jiter
 import msgspec
 
 from ..errors import BadRequest
-from .request_fields import CHAT, EMBEDDINGS, MESSAGE, MODERATION, PART, STREAM_OPTIONS, check_names, check_spelling
+from .request_checks import (
+    check_input,
+    check_messages,
+    check_temperature,
+    check_user,
+    check_whole,
+    include_usage_of,
+    kind,
+    model_of,
+    switch,
+)
+from .request_fields import CHAT, EMBEDDINGS, MODERATION, check_names
 
 #: Most answers to one request, as at OpenAI.
 MAX_CHOICES = 128
@@ -126,32 +137,32 @@ def read_chat(body: bytes) -> ChatCall:
     get = fields.get
     model: Any = get("model")
     if model.__class__ is not str or not model:
-        _model(fields)
-    _check_messages(get("messages"))
+        model_of(fields)
+    check_messages(get("messages"))
     # Most requests have few of these, and each check of an absent one that is spared counts.
     stream: Any = get("stream")
     if stream is not False and stream is not True:
-        stream = _switch(stream, "stream")
+        stream = switch(stream, "stream")
     logprobs = get("logprobs")
     if logprobs is not None:
-        _switch(logprobs, "logprobs")
+        switch(logprobs, "logprobs")
     choices = get("n")
     if choices is not None:
-        _check_whole(choices, "n", MAX_CHOICES)
+        check_whole(choices, "n", MAX_CHOICES)
     length = get("max_tokens")
     if length is not None:
-        _check_whole(length, "max_tokens")
+        check_whole(length, "max_tokens")
     length = get("max_completion_tokens")
     if length is not None:
-        _check_whole(length, "max_completion_tokens")
+        check_whole(length, "max_completion_tokens")
     temperature = get("temperature")
     if temperature is not None:
-        _check_temperature(temperature)
+        check_temperature(temperature)
     user = get("user")
-    if user is not None and user.__class__ is not str:
-        _wrong("user", "a string", user)
+    if user is not None:
+        check_user(user)
     options = get("stream_options")
-    include_usage = options is not None and _include_usage(options)
+    include_usage = options is not None and include_usage_of(options)
     return ChatCall(body, fields, model, stream, include_usage, choices or 1, logprobs is True)
 
 
@@ -163,8 +174,8 @@ def read_embeddings(body: bytes) -> EmbeddingsCall:
     """
     fields = _object(body)
     check_names(fields, EMBEDDINGS)
-    model = _model(fields)
-    _input(fields)
+    model = model_of(fields)
+    check_input(fields)
     return EmbeddingsCall(body, fields, model)
 
 
@@ -176,8 +187,8 @@ def read_moderation(body: bytes) -> ModerationCall:
     """
     fields = _object(body)
     check_names(fields, MODERATION)
-    _input(fields)
-    return ModerationCall(body, fields, "" if fields.get("model") is None else _model(fields))
+    check_input(fields)
+    return ModerationCall(body, fields, "" if fields.get("model") is None else model_of(fields))
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -186,7 +197,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise BadRequest(f"The body is not valid JSON: {str(error)[:200]}.", code="invalid_json") from None
     if fields.__class__ is not dict:
-        raise BadRequest(f"The body must be a JSON object, not {_kind(fields)}.", code="invalid_json")
+        raise BadRequest(f"The body must be a JSON object, not {kind(fields)}.", code="invalid_json")
     result: dict[str, Any] = fields
     return result
 
@@ -204,113 +215,3 @@ def _changed(body: bytes, fields: Mapping[str, Any], changes: Mapping[str, Any])
         else:
             members[name] = value
     return _encode(members)
-
-
-def _model(fields: Mapping[str, Any]) -> str:
-    model = fields.get("model")
-    if model.__class__ is not str or not model:
-        if model is None:
-            _missing("model")
-        _wrong("model", "a string that is not empty", model)
-    name: str = model
-    return name
-
-
-def _input(fields: Mapping[str, Any]) -> None:
-    value = fields.get("input")
-    if value is None:
-        _missing("input")
-    if value.__class__ is not str and (value.__class__ is not list or not value):
-        _wrong("input", "a string, or a list that is not empty", value)
-
-
-def _check_messages(messages: Any) -> None:
-    if messages.__class__ is not list or not messages:
-        if messages is None:
-            _missing("messages")
-        _wrong("messages", "a list that is not empty", messages)
-    for message in messages:
-        if (
-            message.__class__ is not dict
-            or not message.keys() <= MESSAGE
-            or message.get("role").__class__ is not str
-            or message.get("content").__class__ is not str
-        ):
-            break
-    else:
-        return
-    for number, message in enumerate(messages):
-        if message.__class__ is not dict:
-            _wrong(f"messages[{number}]", "an object", message)
-        check_spelling(message, MESSAGE, f"messages[{number}]")
-        role = message.get("role")
-        if role.__class__ is not str:
-            if role is None:
-                _missing(f"messages[{number}].role")
-            _wrong(f"messages[{number}].role", "a string", role)
-        content = message.get("content")
-        if content.__class__ is not str and content is not None:
-            _check_parts(content, f"messages[{number}].content")
-
-
-def _check_parts(parts: Any, where: str) -> None:
-    if parts.__class__ is not list:
-        _wrong(where, "a string, a list of parts or null", parts)
-    for number, part in enumerate(parts):
-        if part.__class__ is str:
-            continue
-        if part.__class__ is not dict:
-            _wrong(f"{where}[{number}]", "an object", part)
-        check_spelling(part, PART, f"{where}[{number}]")
-        if "text" in part and part["text"].__class__ is not str:
-            _wrong(f"{where}[{number}].text", "a string", part["text"])
-
-
-def _include_usage(options: Any) -> bool:
-    if options.__class__ is not dict:
-        _wrong("stream_options", "an object", options)
-    check_spelling(options, STREAM_OPTIONS, "stream_options")
-    return _switch(options.get("include_usage"), "stream_options.include_usage")
-
-
-def _switch(value: Any, name: str) -> bool:
-    if value is not None and value is not True and value is not False:
-        _wrong(name, "true or false", value)
-    return value is True
-
-
-def _check_whole(value: Any, name: str, most: int = 2**31 - 1) -> None:
-    if value.__class__ is not int or not 1 <= value <= most:
-        _wrong(name, f"a whole number from 1 to {most}", value)
-
-
-def _check_temperature(value: Any) -> None:
-    # An infinity, from a number like 1e999, is outside of the range.
-    if (value.__class__ is not float and value.__class__ is not int) or not 0 <= value <= 2:
-        _wrong("temperature", "a number from 0 to 2", value)
-
-
-def _missing(name: str) -> NoReturn:
-    raise BadRequest(f"Missing required parameter: '{name}'.", code="invalid_request_error", param=name)
-
-
-def _wrong(name: str, allowed: str, value: Any) -> NoReturn:
-    message = f"Invalid value for '{name}': expected {allowed}, but got {_kind(value)} instead."
-    raise BadRequest(message, code="invalid_request_error", param=name)
-
-
-def _kind(value: Any) -> str:
-    """What a value is, in JSON's words; short, for what stands in it may be long or private."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"{value:.6g}" if abs(value) < 1e300 else "a number out of range"
-        case str():
-            return "a string" if value else "an empty string"
-        case list():
-            return "a list" if value else "an empty list"
-        case _:
-            return "an object"

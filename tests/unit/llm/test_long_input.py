@@ -19,10 +19,7 @@ from xiaoer_server.llm.long_prompts import guess_language
 from xiaoer_server.llm.provider import ChatMessage, ModelError
 from xiaoer_server.llm.request import read_chat
 
-pytestmark = pytest.mark.skipif(
-    xiaoer.build_info().backend == "pure" if hasattr(xiaoer.build_info(), "backend") else False,
-    reason="the pure backend counts no tokens",
-)
+pytestmark = pytest.mark.skipif(xiaoer.build_info()["backend"] == "pure", reason="the pure backend counts no tokens")
 
 SENTENCE = {
     "zh": "第{}条：订单在十一月发出，请问什么时候能到？",
@@ -258,7 +255,6 @@ async def test_the_gateways_messages() -> None:
         {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
         {"role": "user", "content": parts},
     ]
-    body = json.dumps({"model": "m", "messages": messages}).replace('"earlier', '"n": 1e999, "content2": "').encode()
     body = json.dumps({"model": "m", "messages": messages}).replace('"name": "a"', '"x": [1e999,  1.0]').encode()
     call = read_chat(body)
     made = await LongInput("first", 1_000).prepare(call.fields["messages"], never, language="en")
