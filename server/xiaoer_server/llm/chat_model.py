@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -12,8 +12,11 @@ import msgspec
 from xiaoer import SSEDecoder
 from xiaoer.errors import XiaoerError
 
+from ..errors import BadRequest
 from .events import text_of
-from .provider import ModelError, ModelRequest
+from .long_input import LongInput
+from .long_prompts import guess_language
+from .provider import ChatMessage, ModelError, ModelRequest
 from .receiver import UpstreamError
 from .relay import Ask, Call, Failure, Relay
 from .route import Route, Target
@@ -85,6 +88,44 @@ class RelayProvider:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> str:
         """See `Provider.stream`."""
+        long = self._route.long
+        if long is not None and not long.fits(sum(4 * len(message.content) + 16 for message in request.messages)):
+            request = await self._shortened(long, request, on_text, on_progress)
+        return await self._stream(request, on_text)
+
+    async def notes(self, messages: list[ChatMessage], tenant: str, conversation: str) -> str:
+        """The whole text of an answer to a part of a long input."""
+        said: list[str] = []
+        await self._stream(ModelRequest(messages, tenant, conversation), said.append)
+        return "".join(said)
+
+    async def _shortened(
+        self,
+        long: LongInput,
+        request: ModelRequest,
+        on_text: Callable[[str], None],
+        on_progress: Callable[[int, int], None] | None,
+    ) -> ModelRequest:
+        """The request made to fit. What was cut is said before the answer."""
+
+        def ask(messages: list[ChatMessage]) -> Coroutine[Any, Any, str]:
+            return self.notes(messages, request.tenant, request.conversation)
+
+        try:
+            shortened = await long.prepare(
+                request.messages,
+                ask,
+                language=guess_language(request.messages[-1].content),
+                answer=request.max_tokens or self._max_tokens,
+                on_progress=on_progress,
+            )
+        except BadRequest as error:
+            raise ModelError("too_long", error.message) from error
+        if shortened.notice:
+            on_text(shortened.notice + "\n\n")
+        return msgspec.structs.replace(request, messages=shortened.messages)
+
+    async def _stream(self, request: ModelRequest, on_text: Callable[[str], None]) -> str:
         while True:
             answer = _Answer(on_text)
             ask = Ask(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,8 +14,13 @@ from xiaoer import WordFilter
 
 from ..errors import BadRequest, ServerError, Unavailable, UpstreamFailed, UpstreamTimeout
 from ..ops import gen_ai
+from .chat_model import RelayProvider
 from .completion import read_completion, read_embeddings
 from .events import ChatEvents, Usage
+from .long_input import LongInput
+from .long_messages import raw_messages
+from .long_prompts import guess_language
+from .provider import ChatMessage, ModelError
 from .quota import Caller
 from .relay import Ask, Call, Failure
 from .request import Call as Request
@@ -22,6 +29,8 @@ from .route import Route, Target
 
 if TYPE_CHECKING:
     from .gateway import Gateway, Options
+
+log = logging.getLogger(__name__)
 
 JSON, SSE = b"application/json", b"text/event-stream"
 
@@ -107,11 +116,16 @@ class Job:
         self.begin(Ask(path, body, self.streams, self.caller.tenant, sticky, self._options.seconds))
 
     def begin(self, ask: Ask) -> None:
-        """Start the call; its end cancels what the peer's going would."""
-        self._reply.when_gone(self.gone)
+        """Start the call."""
+        if self._stream is None:
+            self.watch_peer()
         call = self._gateway.relay.call(self._route, ask, self)
         if not call.over:
             self._call = call
+
+    def watch_peer(self) -> None:
+        """Hear of it when the peer goes."""
+        self._reply.when_gone(self.gone)
 
     # -- the relay's ------------------------------------------------------------------------------------------
 
@@ -123,8 +137,7 @@ class Job:
         """Send a piece of a stream; the first one opens it."""
         stream = self._stream
         if stream is None:
-            headers = ((b"x-request-id", self.request_id),)
-            stream = self._stream = self._reply.stream(SSE, self.writable, self.gone, headers)
+            stream = self._stream = self._reply.stream(SSE, self.writable, self.gone, self.headers())
         stream.write(piece)
         if not stream.writable and self._call is not None:
             self._call.pause()
@@ -243,7 +256,7 @@ class Job:
 class ChatJob(Job):
     """A chat completion."""
 
-    __slots__ = ("_changes", "_events", "_request", "_words")
+    __slots__ = ("_changes", "_events", "_long", "_reading", "_request", "_words")
 
     def __init__(
         self,
@@ -261,6 +274,8 @@ class ChatJob(Job):
         self._words = words
         self._changes = changes
         self._events: ChatEvents | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._long = b""  # what became of a long input
 
     @property
     def streams(self) -> bool:
@@ -268,8 +283,70 @@ class ChatJob(Job):
 
     def start(self) -> None:
         """Ask."""
+        long = self._route.long
+        fields = self._request.fields
+        answer = fields.get("max_completion_tokens") or fields.get("max_tokens")
+        if long is None or long.fits(len(self._request.body), answer):
+            self._ask_whole()
+        else:
+            self._gateway.jobs.add(self)
+            self.watch_peer()
+            self._reading = asyncio.get_running_loop().create_task(self._read_long(long, answer))
+
+    def _ask_whole(self) -> None:
         user = self._request.fields.get("user")
         self.ask("/chat/completions", self._body, user if isinstance(user, str) else self.caller.key.id)
+
+    async def _read_long(self, long: LongInput, answer: int | None) -> None:
+        """Make the input fit, then ask. Parts are the caller's calls too, and count in what it used."""
+        request = self._request
+        fields = request.fields
+        try:
+            shortened = await long.prepare(
+                fields["messages"],
+                self._notes,
+                language=guess_language(next(request.user_texts(), "")),
+                answer=answer,
+                tools=fields.get("tools") or fields.get("functions"),
+                on_progress=self._progress if self.streams else None,
+            )
+        except ServerError as error:
+            self.count("too_long")
+            self._say(error)
+        except ModelError as error:
+            self.fail(Failure(error.failure, str(error), retry_after=error.retry_after))
+        except Exception as error:
+            log.exception("a long input could not be read")
+            self.fail(Failure("unavailable", type(error).__name__))
+        else:
+            if self in self._gateway.jobs:
+                if shortened.header:
+                    self._changes = {**self._changes, "messages": raw_messages(request.body, shortened)}
+                    self._long = shortened.header.encode()
+                self._ask_whole()
+
+    async def _notes(self, messages: list[ChatMessage]) -> str:
+        provider = RelayProvider(
+            self._gateway.relay,
+            self._route,
+            temperature=None,
+            max_tokens=self._route.long.answer if self._route.long else 1,
+        )
+        return await provider.notes(messages, self.caller.tenant, self.caller.key.id)
+
+    def _progress(self, done: int, total: int) -> None:
+        """Tell a caller who waits: as comments, which no client takes for an answer."""
+        if self in self._gateway.jobs:
+            self.write(b": read %d of %d parts\n\n" % (done, total))
+
+    def gone(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        super().gone()
+
+    def headers(self) -> Headers:
+        long = self._long
+        return (*super().headers(), (b"x-xiaoer-long-input", long)) if long else super().headers()
 
     def _body(self, target: Target) -> bytes:
         if target.upstream.settings.stream_usage:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping
 
 from ..config import ModelSettings, RouteSettings
+from .long_input import LongInput
 from .upstream import Upstream
 
 
@@ -33,12 +34,13 @@ class Route:
         settings: Weights, stickiness, hedging, window and price.
     """
 
-    __slots__ = ("_chains", "_total", "_weights", "name", "settings", "targets")
+    __slots__ = ("_chains", "_total", "_weights", "long", "name", "settings", "targets")
 
     def __init__(self, name: str, targets: list[Target], settings: RouteSettings) -> None:
         self.name = name
         self.targets = targets
         self.settings = settings
+        self.long = LongInput(settings.long_input, settings.context_tokens) if settings.context_tokens else None
         self._weights = settings.weights
         self._total = sum(settings.weights)
         self._chains = [[target, *(other for other in targets if other is not target)] for target in targets]

@@ -81,6 +81,9 @@ class _Leader(ChatJob):
         super().__init__(gateway, caller, route, request, options, reply, words, changes)
         self._flight = flight
 
+    def watch_peer(self) -> None:
+        """The flight's last reader is who counts."""
+
     def begin(self, ask: Ask) -> None:
         call = self._gateway.relay.call(self._route, ask, self)
         if not call.over:
