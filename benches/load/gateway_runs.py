@@ -139,7 +139,7 @@ class Bench:
             self._round = self.plan.connections * (time.perf_counter() - began)
         except (WrongAnswer, TimeoutError) as problem:
             what = "streams" if stream else "answers"
-            (result.problems if result.ours else result.failures).append(f"{what}: {problem or 'none in 30 s'}")
+            (result.problems if result.ours else result.failures).append(f"{what}: {str(problem) or 'none in 30 s'}")
             return False
         return True
 
