@@ -7,7 +7,19 @@ from typing import Literal, Protocol
 
 import msgspec
 
-ModelFailure = Literal["connect", "timeout", "rate_limited", "rejected", "unavailable", "malformed", "truncated"]
+#: `open`: no breaker lets a call through; `busy`: too many wait already; `too_long`: over the model's window.
+ModelFailure = Literal[
+    "connect",
+    "timeout",
+    "rate_limited",
+    "rejected",
+    "unavailable",
+    "malformed",
+    "truncated",
+    "open",
+    "busy",
+    "too_long",
+]
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
@@ -15,6 +27,24 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+class ModelRequest(msgspec.Struct, frozen=True):
+    """One question to the model.
+
+    Args:
+        messages: The prompt, the system's part first.
+        tenant: Whose it is: calls are fair between tenants.
+        conversation: Its id: a conversation stays with one upstream where it can.
+        temperature: Already held between the operator's bounds; None leaves it to the provider.
+        max_tokens: The most tokens of the answer; None leaves it to the provider.
+    """
+
+    messages: list[ChatMessage]
+    tenant: str
+    conversation: str
+    temperature: float | None = None
+    max_tokens: int | None = None
 
 
 class ModelError(Exception):
@@ -46,8 +76,20 @@ class Provider(Protocol):
     async def start(self) -> None:
         """Open what is shared between requests."""
 
-    async def stream(self, messages: list[ChatMessage], on_text: Callable[[str], None]) -> str:
+    async def stream(
+        self,
+        request: ModelRequest,
+        on_text: Callable[[str], None],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str:
         """Ask the model and hand each piece of text to `on_text` as it comes.
+
+        Whatever can be tried again or elsewhere before the first piece has been tried when this raises: a caller
+        asks once.
+
+        Args:
+            request: What is asked, for whom.
+            on_progress: Told (parts done, parts in all) while a long input is read in parts before the answer.
 
         Returns:
             The finish reason the model gave, such as `stop` or `length`.
