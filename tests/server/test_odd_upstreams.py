@@ -15,7 +15,7 @@ import pytest
 from xiaoer_server.config import ModelSettings
 from xiaoer_server.llm import openai_sdk
 from xiaoer_server.llm.openai_sdk import OpenAIProvider
-from xiaoer_server.llm.provider import ChatMessage, ModelError
+from xiaoer_server.llm.provider import ChatMessage, ModelError, ModelRequest
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, dict[str, Any]], Awaitable[None]]
 
@@ -58,7 +58,7 @@ async def ask(provider: OpenAIProvider) -> tuple[str, str]:
     """The text and the finish reason of one answer."""
     said: list[str] = []
     async with asyncio.timeout(10):
-        reason = await provider.stream([ChatMessage("user", "hello")], said.append)
+        reason = await provider.stream(ModelRequest([ChatMessage("user", "hello")], "demo", "c"), said.append)
     return "".join(said), reason
 
 

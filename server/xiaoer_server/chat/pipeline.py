@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -24,7 +23,7 @@ from ..brain.knowledge import Knowledge, Passage
 from ..brain.language import language_of
 from ..config import Settings
 from ..errors import ServerError, Unavailable
-from ..llm.provider import ModelError, Provider
+from ..llm.provider import ChatMessage, ModelError, ModelRequest, Provider
 from ..ops import metrics
 from .answer import AnswerSink
 from .burst import Burst
@@ -38,12 +37,6 @@ Accepted = Callable[[int, ServerError | None, str | None], None]
 
 #: Lanes of the queue: somebody is looking at the conversation, or nobody is.
 URGENT, BACKGROUND = 0, 1
-
-#: An upstream's Retry-After is waited out before the one retry only up to here; longer, and knowledge answers.
-LONGEST_RETRY_WAIT = 2.0
-
-#: Seconds before the retry beyond what the upstream asked for, drawn anew each time so that retries spread out.
-BACKOFF = (0.1, 0.4)
 
 #: The built-in answerer's passage grows at this pace, in code points a second and code points a step.
 TYPING_PACE, TYPING_STEP = 800, 8
@@ -331,7 +324,7 @@ class Pipeline:
         passages: list[Passage],
         history: list[Entry],
     ) -> bool:
-        """Stream the model's answer; False if it failed twice before its first token."""
+        """Stream the model's answer; False if it failed before anything was seen of it."""
         answer = self._settings.answer
         shop, rules = self._shops[conversation.tenant]
         evidence = [passage for passage in passages if passage.score >= answer.evidence_threshold]
@@ -339,27 +332,33 @@ class Pipeline:
             shop, rules, evidence, [(entry.role, entry.text) for entry in history], max_chars=answer.history_chars
         )
         sink.answered_by = f"model:{provider.name}"
-
-        for attempt in (1, 2):
-            try:
-                finish_reason = await provider.stream(messages, sink.text)
-            except ModelError as error:
-                log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
-                metrics.MODEL_FAILURES.labels(error.failure).inc()
-                if sink.started:
-                    await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
-                    metrics.ANSWERS.labels("model", "interrupted").inc()
-                    return True
+        try:
+            finish_reason = await provider.stream(self._request(conversation, messages), sink.text)
+        except ModelError as error:
+            log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
+            metrics.MODEL_FAILURES.labels(error.failure).inc()
+            if not sink.started:
                 sink.reset(words)
-                wait = error.retry_after or 0.0
-                if attempt == 2 or not error.retryable or wait > LONGEST_RETRY_WAIT:
-                    return False
-                await asyncio.sleep(wait + random.uniform(*BACKOFF))  # noqa: S311 - spreads retries, guards nothing
-            else:
-                await sink.finish(finish_reason, _sources(evidence))
-                metrics.ANSWERS.labels("model", "whole").inc()
-                return True
-        return False
+                return False
+            await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
+            metrics.ANSWERS.labels("model", "interrupted").inc()
+            return True
+        await sink.finish(finish_reason, _sources(evidence))
+        metrics.ANSWERS.labels("model", "whole").inc()
+        return True
+
+    def _request(self, conversation: Conversation, messages: list[ChatMessage]) -> ModelRequest:
+        """The prompt with the tenant's own options, held between the operator's bounds."""
+        model = self._settings.model
+        tenant = self._settings.tenants[conversation.tenant]
+        temperature = model.temperature if tenant.temperature is None else tenant.temperature
+        return ModelRequest(
+            messages,
+            conversation.tenant,
+            conversation.id,
+            min(max(temperature, model.temperature_min), model.temperature_max),
+            model.max_tokens if tenant.max_tokens is None else tenant.max_tokens,
+        )
 
     async def _from_knowledge(self, sink: AnswerSink, question: str, passages: list[Passage]) -> None:
         """Stream the fitting passage, or say that there is none and offer a human."""

@@ -6,7 +6,9 @@ objects cost over a hundred microseconds a token where `SSEDecoder` and `chat_de
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -19,7 +21,8 @@ from xiaoer import SSEDecoder, chat_delta
 from xiaoer.errors import XiaoerError
 
 from ..config import ModelSettings
-from .provider import ChatMessage, ModelError
+from ..ops import metrics
+from .provider import ModelError, ModelRequest
 from .stall import StallGuard
 from .transport import DELIVER, UpstreamTransport
 
@@ -34,6 +37,12 @@ _FINISHED = (b'"finish_reason":"', b'"finish_reason": "')
 
 #: What the upstream gets to end its stream after the finish reason, in seconds.
 END_SECONDS = 2.0
+
+#: An upstream's Retry-After is waited out before the one retry only up to here, in seconds; longer, and it failed.
+LONGEST_RETRY_WAIT = 2.0
+
+#: Seconds before the retry beyond what the upstream asked for, drawn anew each time so that retries spread out.
+BACKOFF = (0.1, 0.4)
 
 
 class _Choice(msgspec.Struct):
@@ -51,17 +60,18 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 class OpenAIProvider:
     """Chat completions over the `openai` SDK, with raw connections under it, or aiohttp where there is a proxy.
 
-    Redirects are not followed. The SDK's own retries are off: the caller decides, since only it knows whether the
-    visitor has seen a token. A model that rejects `temperature` or `max_tokens` is asked again without it, once,
-    and the answer is remembered.
+    Redirects are not followed. The SDK's own retries are off: what failed is asked once more here, if not a piece of
+    text has come. A model that rejects `temperature` or `max_tokens` is asked again without it, once, and the answer
+    is remembered.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
         self._client: openai.AsyncOpenAI | None = None
-        self._options: dict[str, Any] = {"max_tokens": settings.max_tokens}
+        # The options that the model takes, each with the field of the request that it is filled from.
+        self._options = {"max_tokens": "max_tokens"}
         if settings.send_temperature:
-            self._options["temperature"] = settings.clamped_temperature
+            self._options["temperature"] = "temperature"
 
     @property
     def name(self) -> str:
@@ -101,8 +111,32 @@ class OpenAIProvider:
             await self._client.close()
             self._client = None
 
-    async def stream(self, messages: list[ChatMessage], on_text: Callable[[str], None]) -> str:
-        """See `Provider.stream`."""
+    async def stream(
+        self,
+        request: ModelRequest,
+        on_text: Callable[[str], None],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str:
+        """See `Provider.stream`. A long input is sent as it is: `on_progress` is never called."""
+        said = False
+
+        def pass_on(text: str) -> None:
+            nonlocal said
+            said = True
+            on_text(text)
+
+        try:
+            return await self._attempt(request, pass_on)
+        except ModelError as error:
+            wait = error.retry_after or 0.0
+            if said or not error.retryable or wait > LONGEST_RETRY_WAIT:
+                raise
+            log.warning("%s failed (%s) and is asked once more: %s", self.name, error.failure, error)
+            metrics.MODEL_FAILURES.labels(error.failure).inc()
+        await asyncio.sleep(wait + random.uniform(*BACKOFF))  # noqa: S311 - spreads retries, guards nothing
+        return await self._attempt(request, pass_on)
+
+    async def _attempt(self, request: ModelRequest, on_text: Callable[[str], None]) -> str:
         settings = self._settings
         guard = StallGuard(
             first=settings.first_token_seconds, between=settings.token_seconds, limit=settings.answer_seconds
@@ -110,7 +144,7 @@ class OpenAIProvider:
         events = _Events(on_text, guard)
         try:
             async with guard:
-                await self._ask(msgspec.to_builtins(messages), events)
+                await self._ask(request, events)
         except TimeoutError as error:
             if events.finish_reason is None:
                 raise ModelError("timeout", "the model sent nothing for too long", retryable=True) from error
@@ -121,14 +155,16 @@ class OpenAIProvider:
             raise ModelError("unavailable", "asking the model failed") from error
         return events.end()
 
-    async def _ask(self, messages: list[Any], events: _Events) -> None:
+    async def _ask(self, request: ModelRequest, events: _Events) -> None:
         import httpx2
         import openai
 
         assert self._client is not None, "start() comes first"
         create = self._client.chat.completions.with_streaming_response.create
+        messages: Any = msgspec.to_builtins(request.messages)
+        values = self._values(request)
         while True:
-            options = dict(self._options)
+            options: dict[str, Any] = {option: values[field] for option, field in self._options.items()}
             try:
                 async with create(model=self._settings.name, messages=messages, stream=True, **options) as response:
                     if "text/event-stream" not in response.headers.get("content-type", ""):
@@ -147,6 +183,13 @@ class OpenAIProvider:
             except httpx2.HTTPError as error:
                 raise ModelError("unavailable", "the upstream broke off its refusal", retryable=True) from error
 
+    def _values(self, request: ModelRequest) -> dict[str, float | int]:
+        settings = self._settings
+        return {
+            "temperature": settings.clamped_temperature if request.temperature is None else request.temperature,
+            "max_tokens": settings.max_tokens if request.max_tokens is None else request.max_tokens,
+        }
+
     def _drop_rejected_option(self, error: openai.BadRequestError, sent: dict[str, Any]) -> bool:
         """Note that this model does not take an option; True if the request can be sent again without it."""
         param = error.param if error.param in sent else next((key for key in sent if key in str(error)), None)
@@ -156,7 +199,7 @@ class OpenAIProvider:
             log.warning("model %s does not take %s; it is left out from now on", self.name, param)
             del self._options[param]
             if param == "max_tokens":
-                self._options["max_completion_tokens"] = self._settings.max_tokens
+                self._options["max_completion_tokens"] = "max_tokens"
         return True
 
 
