@@ -13,7 +13,7 @@ DATA ?= var
 PORT ?= 8000
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build run test bench bench-quick load leak fuzz asan lint fmt clean
+.PHONY: help build run test bench bench-quick load load-gateway leak fuzz asan lint fmt clean
 
 help:
 	@echo "make build   make .venv and build both distributions, release mode"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench   build, then measure the kernels beside their peers (a quarter of an hour) into benches/README.md"
 	@echo "make bench-quick   the same on small inputs: proves that the benches run"
 	@echo "make load    build, then measure the server under load and print one table"
+	@echo "make load-gateway   build, install the gateways to measure against, and measure ours beside them (ten minutes)"
+	@echo "make load-gateway ARGS=--quick   proves that all of it runs that is installed"
 	@echo "make leak    build, then look for memory that a kernel's calls leave behind, about a minute"
 	@echo "make fuzz    build, then fuzz every kernel for FUZZ_SECONDS ($(FUZZ_SECONDS)) against what is too simple to be wrong"
 	@echo "make asan    the kernels' tests on kernels built with sanitizers"
@@ -77,6 +79,32 @@ bench-quick: $(VENV)/.stamp-bench
 load: $(VENV)/.stamp-build
 	$(BIN)/python -m benches.load $(ARGS)
 
+# Each peer is installed as its documents say, or left out of the table with the reason.
+LITELLM := litellm[proxy]==1.106.2
+PORTKEY := @portkey-ai/gateway@1.15.2
+PEERS := .venv-litellm/.stamp-$(lastword $(subst ==, ,$(LITELLM))) build/load/.stamp-portkey \
+  build/load/.stamp-go build/load/.stamp-rust
+
+.venv-litellm/.stamp-%:
+	@echo "==> installing $(LITELLM) into a .venv-litellm of its own"
+	$(PYTHON) -m venv .venv-litellm
+	-.venv-litellm/bin/python -m pip install --quiet "$(LITELLM)" && touch $@
+
+build/load/.stamp-portkey: Makefile
+	@mkdir -p build/load/portkey
+	-npm install --silent --no-audit --no-fund --prefix build/load/portkey "$(PORTKEY)" && touch $@
+
+build/load/.stamp-go: benches/load/standins/relay.go
+	@mkdir -p build/load
+	-go build -trimpath -o build/load/go-relay $< && touch $@
+
+build/load/.stamp-rust: benches/load/standins/rust/src/main.rs benches/load/standins/rust/Cargo.toml
+	@mkdir -p build/load
+	-cd benches/load/standins/rust && cargo build --quiet --release --locked --target-dir $(CURDIR)/build/load/rust && touch $(CURDIR)/$@
+
+load-gateway: $(VENV)/.stamp-build $(if $(findstring --quick,$(ARGS)),,$(PEERS))
+	$(BIN)/python -m benches.load.gateway $(ARGS)
+
 leak: $(VENV)/.stamp-test
 	XIAOER_LEAK_SECONDS=0.3 $(BIN)/python -m pytest tests/leaks $(ARGS)
 
@@ -104,4 +132,4 @@ fmt: $(VENV)/.stamp-dev
 	cd native/fuzz && cargo fmt
 
 clean:
-	rm -rf $(VENV) build dist native/target *.egg-info pycore/xiaoer/*.so native/cython/*.c
+	rm -rf $(VENV) .venv-litellm build dist native/target *.egg-info pycore/xiaoer/*.so native/cython/*.c

@@ -8,12 +8,13 @@ import os
 import platform
 import re
 import resource
+import socket
 import sqlite3
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,14 +38,35 @@ class Cores(NamedTuple):
 
 
 class Child:
-    """A process of ours, pinned to one core, that says in a line of its output where it listens."""
+    """A process of ours, pinned to one core, that says in a line of its output where it listens.
 
-    def __init__(self, name: str, arguments: list[str], core: int, log: Path, *, limit: float = 120.0) -> None:
+    Others' servers are given another `program` than Python, their `environ`, and a `port` if they don't tell it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        core: int,
+        log: Path,
+        *,
+        limit: float = 120.0,
+        program: str = sys.executable,
+        environ: Mapping[str, str] | None = None,
+        port: int = 0,
+    ) -> None:
         self.name = name
         self.log = log
-        with log.open("wb") as output, _pinned_to(core):  # a child begins with its parent's cores
-            self.process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT)
-        self.port = self._wait_for_port(limit)
+        with log.open("wb") as output, pinned_to(core):  # a child begins with its parent's cores
+            self.process = subprocess.Popen(
+                [program, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environ is None else {**os.environ, **environ},
+            )
+        self.port = port or self._wait_for_port(limit)
+        if port:
+            self._wait_for_listener(limit)
 
     def _wait_for_port(self, limit: float) -> int:
         end = time.monotonic() + limit
@@ -58,18 +80,42 @@ class Child:
         self.stop()
         raise SystemExit(f"{self.name} was not ready after {limit:.0f} s; see {self.log}")
 
+    def _wait_for_listener(self, limit: float) -> None:
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            if self.process.poll() is not None:
+                raise SystemExit(f"{self.name} ended with {self.process.returncode}:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.1)
+        self.stop()
+        raise SystemExit(f"{self.name} did not listen after {limit:.0f} s; see {self.log}")
+
+    @property
+    def _tree(self) -> list[int]:
+        """This process and all below it."""
+        found = [self.process.pid]
+        for pid in found:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    found += [int(child) for child in children.read_text().split()]
+        return found
+
     @property
     def memory(self) -> int:
-        """Resident bytes."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * resource.getpagesize()
+        """Resident bytes, its children's too."""
+        pages = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self._tree]
+        return sum(map(int, pages)) * resource.getpagesize()
 
     @property
     def cpu(self) -> float:
-        """Seconds of processor time used so far, by all its threads."""
-        # The name of the process, in brackets, may contain spaces.
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of processor time used so far, by all its threads and children."""
+        ticks = 0
+        for pid in self._tree:
+            # The name of the process, in brackets, may contain spaces.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """Ask it to end, and see that it does."""
@@ -82,7 +128,8 @@ class Child:
 
 
 @contextlib.contextmanager
-def _pinned_to(core: int) -> Iterator[None]:
+def pinned_to(core: int) -> Iterator[None]:
+    """Children begun in here run on that core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:

@@ -1,10 +1,11 @@
-"""What the simulator is asked and what it says: requests, texts cut into tokens, and their bytes on the wire."""
+"""How the simulator is asked, and the texts and tool calls that it answers with, cut into tokens."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,6 +14,7 @@ SAMPLE = "您好，您的订单已经发货，预计两到三天送达。Your or
 
 _reply_marker = re.compile(r"\[\[reply:(.*?)\]\]", re.DOTALL)
 _fault_marker = re.compile(r"\[\[fault:(.*?)\]\]")
+_tool_marker = re.compile(r"\[\[tool:([\w.-]+)\s*(\{.*?\})?\s*\]\]", re.DOTALL)
 _encode = msgspec.json.encode
 
 
@@ -35,6 +37,21 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool = False
 
 
+class ToolCall(NamedTuple):
+    """A tool that the model wants to have called; `arguments` is the JSON as the marker had it."""
+
+    name: str
+    arguments: str
+
+
+class Markers(NamedTuple):
+    """What the user's messages ask the simulator to do."""
+
+    reply: str | None
+    fault: str | None
+    tools: list[ToolCall]
+
+
 class ChatRequest(msgspec.Struct):
     """What the simulator reads of a request; the rest is only kept."""
 
@@ -44,10 +61,13 @@ class ChatRequest(msgspec.Struct):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     stream_options: StreamOptions | None = None
+    n: int | None = None
+    tools: list[msgspec.Raw] | None = None
 
-    def markers(self) -> tuple[str | None, str | None]:
-        """The reply and the fault asked for in the user's messages since the last answer; the last ones count."""
+    def markers(self) -> Markers:
+        """What is asked for in the user's messages since the last answer; the last ones count."""
         reply = fault = None
+        tools: list[ToolCall] = []
         for message in reversed(self.messages):
             if message.role != "user":
                 break
@@ -57,12 +77,24 @@ class ChatRequest(msgspec.Struct):
             if text and "[[" in text:
                 reply = reply or _last(_reply_marker, text)
                 fault = fault or _last(_fault_marker, text)
-        return reply, fault
+                if self.tools:
+                    tools = tools or [ToolCall(name, found or "{}") for name, found in _tool_marker.findall(text)]
+        return Markers(reply, fault, tools)
 
     @property
     def limit(self) -> int | None:
         """The most tokens wanted."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+
+    @property
+    def choices(self) -> int:
+        """How many answers are wanted."""
+        return max(1, self.n or 1)
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with the usage."""
+        return self.stream_options is not None and self.stream_options.include_usage
 
 
 def _last(marker: re.Pattern[str], text: str) -> str | None:
@@ -86,62 +118,6 @@ def sample(tokens: int) -> list[str]:
     while len(found) < tokens:
         found.extend(cut(SAMPLE, random))
     return found[:tokens]
-
-
-class Wire:
-    """The bytes of one stream. Everything that doesn't change from token to token is made once."""
-
-    __slots__ = ("_head", "_start", "_tail")
-
-    def __init__(self, number: int, created: int, model: str) -> None:
-        self._start = (
-            b'data: {"id":"chatcmpl-%d","object":"chat.completion.chunk","created":%d,"model":%b,"choices":['
-            % (number, created, _encode(model))
-        )
-        self._head = self._start + b'{"index":0,"delta":'
-        self._tail = b',"logprobs":null,"finish_reason":null}]}\n\n'
-
-    def first(self) -> bytes:
-        """The event that names the role."""
-        return chunk(self._head + b'{"role":"assistant","content":""}' + self._tail)
-
-    def token(self, text: str) -> bytes:
-        """The event of one token."""
-        return chunk(self._head + b'{"content":' + _encode(text) + b"}" + self._tail)
-
-    def malformed(self) -> bytes:
-        """An event that breaks off in the middle of its JSON."""
-        return chunk(self._head + b'{"content":"\n\n')
-
-    def finish(self, reason: str) -> bytes:
-        """The event with the finish reason."""
-        return chunk(self._head + b'{},"logprobs":null,"finish_reason":%b}]}\n\n' % _encode(reason))
-
-    def usage(self, prompt: int, tokens: int) -> bytes:
-        """The event of those who asked for the usage."""
-        return chunk(self._start + b'],"usage":%b}\n\n' % _usage(prompt, tokens))
-
-
-def whole(number: int, created: int, model: str, text: str, reason: str, prompt: int, tokens: int) -> bytes:
-    """The body of an answer that isn't streamed."""
-    return (
-        b'{"id":"chatcmpl-%d","object":"chat.completion","created":%d,"model":%b,"choices":[{"index":0,'
-        b'"message":{"role":"assistant","content":%b},"finish_reason":%b}],"usage":%b}'
-        % (number, created, _encode(model), _encode(text), _encode(reason), _usage(prompt, tokens))
-    )
-
-
-def chunk(data: bytes) -> bytes:
-    """One chunk of a body with chunked transfer coding."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-DONE = chunk(b"data: [DONE]\n\n")
-LAST_CHUNK = b"0\r\n\r\n"
-
-
-def _usage(prompt: int, tokens: int) -> bytes:
-    return b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}' % (prompt, tokens, prompt + tokens)
 
 
 def error(message: str, kind: str, code: str | None = None) -> bytes:

@@ -24,13 +24,13 @@ from .demo import shop
 from .edge import server as edge_server
 from .edge.auth import KeyFileError, Signer
 from .edge.context import EdgeContext
+from .edge.gateway import may_be_large
 from .edge.help_pages import help_pages
 from .edge.limits import Limits
 from .edge.listen import why_not
 from .edge.rest import build_app
 from .errors import Unavailable
-from .llm.openai_sdk import OpenAIProvider
-from .llm.provider import Provider
+from .model_path import ModelPath
 from .store.articles import Articles
 from .store.conversations import Conversations
 from .store.engine import Store, StoreError
@@ -83,16 +83,31 @@ async def _serve(settings: Settings) -> None:
 
 async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     tenants = await _tenants(settings, store)
-    provider = await _provider(settings)
+    words = await _word_filters(store, tenants)
+    models = await ModelPath.open(settings, store, data, words)
+    try:
+        await _serve_chat(settings, store, data, tenants, words, models)
+    finally:
+        await models.close()
+
+
+async def _serve_chat(
+    settings: Settings,
+    store: Store,
+    data: Path,
+    tenants: dict[str, Tenant],
+    words: dict[str, WordFilter],
+    models: ModelPath,
+) -> None:
     conversations = ConversationLog(store)
     knowledge = Knowledge(store)
     pipeline = Pipeline(
         settings,
         conversations,
         knowledge,
-        await _word_filters(store, tenants),
+        words,
         {slug: (tenant.name, settings.tenants[slug].system_prompt) for slug, tenant in tenants.items()},
-        provider,
+        models.provider,
     )
     try:
         signer = Signer.open(data, settings.security)
@@ -109,7 +124,10 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
         render=markdown.render,
         ready=functools.partial(_check_store, store),
         mark_read=Conversations(store).mark_read,
+        gateway=models.gateway,
     )
+    if models.gateway is not None:
+        context.large_body = may_be_large(models.gateway)
     unanswered = await conversations.recover()
     await pipeline.start()
     for tenant, conversation in unanswered:
@@ -122,8 +140,6 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     finally:
         warming.cancel()
         await pipeline.drain(0)
-        if provider is not None:
-            await provider.close()
 
 
 async def _warm(knowledge: Knowledge, tenants: Iterable[str]) -> None:
@@ -173,11 +189,3 @@ async def _word_filters(store: Store, tenants: dict[str, Tenant]) -> dict[str, W
         slug: WordFilter([Word(row.text, row.level, tuple(row.tags), row.action) for row in words])
         for slug, words in rows.items()
     }
-
-
-async def _provider(settings: Settings) -> Provider | None:
-    if not settings.model.configured:
-        return None
-    provider = OpenAIProvider(settings.model)
-    await provider.start()
-    return provider

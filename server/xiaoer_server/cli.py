@@ -1,4 +1,4 @@
-"""The command `xiaoer`: serve, doctor, version."""
+"""The command `xiaoer`: serve, doctor, version; keys, usage and providers of the gateway."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from . import cli_keys, cli_providers, cli_usage
+from .cli_shared import EX_CONFIG, EX_OK, EX_UNAVAILABLE, EX_USAGE, CommandFailed
 from .config import ConfigError, Settings, load
 
-#: Exit codes, as `sysexits.h` names them.
-EX_OK, EX_UNAVAILABLE, EX_CONFIG = 0, 69, 78
+_GROUPS = {"keys": cli_keys, "usage": cli_usage, "providers": cli_providers}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .doctor import examine
 
         return EX_OK if examine(settings, print) else EX_UNAVAILABLE
+    if options.command in _GROUPS:
+        try:
+            code: int = _GROUPS[options.command].run(options, settings)
+            return code
+        except CommandFailed as error:
+            print(f"xiaoer: {error}", file=sys.stderr)
+            return error.code
     from .app import StartError, serve
 
     try:
@@ -45,8 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EX_OK
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage ends with the code that `sysexits.h` has for it, not with argparse's 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="xiaoer", description="Self-hosted AI customer service for high load.")
+    parser = _Parser(prog="xiaoer", description="Self-hosted AI customer service for high load.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     serve = commands.add_parser("serve", help="run the server")
     doctor = commands.add_parser("doctor", help="say what is missing and what is there")
@@ -56,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data", metavar="DIR", help="folder of the database and keys (default xiaoer-data)")
         command.add_argument("--config", metavar="FILE", type=Path, help="TOML file with settings, see README")
         command.add_argument("--workers", type=int, metavar="N", help="processes (this version: 1)")
+    for group in _GROUPS.values():
+        group.add(commands)
     commands.add_parser("version", help="print versions and the kernels' backend")
     return parser
 
@@ -63,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(options: argparse.Namespace) -> Settings:
     named = os.environ.get("XIAOER_CONFIG")
     path: Path | None = options.config or (Path(named) if named else None)
-    flags = {f"server.{key}": getattr(options, key) for key in ("host", "port", "data", "workers")}
+    flags = {f"server.{key}": getattr(options, key, None) for key in ("host", "port", "data", "workers")}
     return load(path, os.environ, flags)
 
 

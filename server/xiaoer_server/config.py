@@ -28,6 +28,7 @@ Text = Annotated[str, Meta(description="text")]
 Texts = Annotated[list[str], Meta(description="a list of texts")]
 Switch = Annotated[bool, Meta(description="true or false")]
 Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
+Part = Annotated[float, Meta(gt=0, le=1, description="a number more than 0, at most 1")]
 Temperature = Annotated[float, Meta(ge=0, le=2, description="a number from 0 to 2")]
 
 
@@ -121,9 +122,10 @@ class ProviderSettings(Section, frozen=True):
     token_seconds: Seconds = 15.0
     answer_seconds: Seconds = 180.0
     send_temperature: Switch = True
+    stream_usage: Switch = True
     connections_min: Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0")] = 2
     connections_max: Count = 2_000
-    connections_target: Annotated[float, Meta(gt=0, le=1, description="a share, more than 0, at most 1")] = 0.8
+    connections_target: Part = 0.8
     idle_seconds: Seconds = 30.0
     scale_down_seconds: Seconds = 60.0
     waiting_max: Count = 10_000
@@ -134,8 +136,8 @@ class ProviderSettings(Section, frozen=True):
     breaker_window: Annotated[Literal["count", "time"], Meta(description='"count" or "time"')] = "count"
     breaker_window_size: Count = 100
     breaker_minimum_calls: Count = 20
-    breaker_failure_rate: Share = 0.5
-    breaker_slow_rate: Share = 1.0
+    breaker_failure_rate: Part = 0.5
+    breaker_slow_rate: Part = 1.0
     breaker_slow_seconds: Seconds = 60.0
     breaker_open_seconds: Seconds = 15.0
     breaker_probes: Count = 5

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
 from xiaoer import build_info
 
+from .cli_providers import configured, shown_address
 from .config import Settings
 from .edge.listen import why_not
 
@@ -37,7 +41,8 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
         True if nothing is missing that `serve` needs.
     """
     healthy = True
-    for check in (_python, _kernels, _packages, _sqlite, _data_folder, _word_lists, _port, _descriptors, _model):
+    for check in (_python, _kernels, _packages, _sqlite, _data_folder, _word_lists, _port, _descriptors, _model,
+                  _providers, _keys):  # fmt: skip
         for finding in check(settings):
             mark = "ok  " if finding.ok else ("hint" if finding.hint else "FAIL")
             say(f"{mark}  {finding.what}" + ("" if finding.ok or not finding.advice else f"\n      {finding.advice}"))
@@ -128,10 +133,56 @@ def _descriptors(_: Settings) -> Iterator[Finding]:
 
 def _model(settings: Settings) -> Iterator[Finding]:
     model = settings.model
-    where = model.base_url or "the API of OpenAI"
+    where = shown_address(model.base_url) if model.base_url else "the API of OpenAI"
     yield Finding(
         model.configured,
         f"model {model.name} at {where}" if model.configured else "no model: answers come from the knowledge alone",
         "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a model of your own.",
         hint=True,
     )
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    for provider in configured(settings, os.environ):
+        if provider.name not in settings.providers:
+            continue  # the model of [model], said already
+        what = f"provider {provider.name} at {provider.address}, key {'set' if provider.key else 'not set'}"
+        yield Finding(
+            provider.key,
+            what,
+            f"If it wants one: providers.{provider.name}.api_key, or api_key_env with the name of a variable.",
+            hint=True,
+        )
+        if not provider.models:
+            yield Finding(
+                False,
+                f"provider {provider.name} serves no model",
+                f'Name it in a route: [models."…"] targets = ["{provider.name}"].',
+                hint=True,
+            )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    if not settings.gateway.enabled:
+        return
+    count = _count_keys(Path(settings.server.data).absolute() / "xiaoer.db")
+    if count is not None:
+        what = f"{count} key{'' if count == 1 else 's'} for /v1"
+        yield Finding(count > 0, what, "Nobody may call it; make one with `xiaoer keys create`.", hint=True)
+
+
+def _count_keys(database: Path) -> int | None:
+    """Keys that are valid; None where there is no database, or none of this version, yet."""
+    if not database.exists():
+        return None
+    # A database that nobody has open has no log beside it, and SQLite would make one even for a reader.
+    alone = not database.with_name(database.name + "-wal").exists()
+    address = f"file:{quote(str(database))}?mode=ro" + ("&immutable=1" if alone else "")
+    valid = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
+            found = connection.execute(f"SELECT count(*) FROM api_keys WHERE {valid}", (time.time() * 1000,))  # noqa: S608
+            count: int = found.fetchone()[0]
+    except sqlite3.Error:
+        return None  # damaged or of another version; `serve` says it better
+    return count

@@ -14,7 +14,9 @@ The WebSocket sends it as an `error` frame, HTTP as `application/problem+json`, 
     ├── HeadersTooLarge       431
     ├── RateLimited           429  with retry_after
     ├── InternalError         500  our fault; the cause is in the log, never in the answer
-    └── Unavailable           503  busy, draining, or the store cannot write; with retry_after
+    ├── UpstreamFailed        502  no model gave a whole answer
+    ├── Unavailable           503  busy, draining, no model may be asked, the store cannot write; with retry_after
+    └── UpstreamTimeout       504  the model took too long
 """
 
 from __future__ import annotations
@@ -29,16 +31,20 @@ class ServerError(Exception):
         message: One sentence for people, in English, that contains nothing secret.
         code: Stable identifier; a class's own default where left out.
         retry_after: Seconds after which trying again can succeed.
+        param: The field of the request that it is about.
     """
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after: float | None = None, param: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
         self.retry_after = retry_after
+        self.param = param
 
 
 class BadRequest(ServerError):
@@ -49,21 +55,21 @@ class BadRequest(ServerError):
 
 
 class Unauthorized(ServerError):
-    """Codes: unauthorized (missing, damaged or foreign token), token_expired."""
+    """Codes: unauthorized (missing, damaged or foreign token), token_expired, invalid_api_key."""
 
     status = 401
     default_code = "unauthorized"
 
 
 class Forbidden(ServerError):
-    """Codes: forbidden_origin."""
+    """Codes: forbidden_origin, model_not_allowed."""
 
     status = 403
     default_code = "forbidden"
 
 
 class NotFound(ServerError):
-    """Codes: not_found, unknown_tenant, unknown_conversation."""
+    """Codes: not_found, unknown_tenant, unknown_conversation, model_not_found."""
 
     status = 404
     default_code = "not_found"
@@ -104,8 +110,23 @@ class InternalError(ServerError):
     default_code = "internal"
 
 
+class UpstreamFailed(ServerError):
+    """Codes: upstream_unavailable, upstream_truncated (a part of the answer was seen, and the rest did not come)."""
+
+    status = 502
+    default_code = "upstream_unavailable"
+
+
+class UpstreamTimeout(ServerError):
+    """The model did not begin, or did not go on, within its time."""
+
+    status = 504
+    default_code = "upstream_timeout"
+
+
 class Unavailable(ServerError):
-    """Codes: busy (all lanes full), draining (shutting down), store_unavailable (a commit failed)."""
+    """Codes: busy (all lanes full), draining (shutting down), store_unavailable (a commit failed), upstream_open
+    (the breaker of every provider is open)."""
 
     status = 503
     default_code = "busy"

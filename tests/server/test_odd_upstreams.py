@@ -1,4 +1,4 @@
-"""The SDK's adapter against upstreams that no simulator would be: written byte by byte."""
+"""The chat's way to a model against upstreams that no simulator would be: written byte by byte."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from xiaoer_server.config import ModelSettings
-from xiaoer_server.llm import openai_sdk
-from xiaoer_server.llm.openai_sdk import OpenAIProvider
+from xiaoer_server.llm import relay
+from xiaoer_server.llm.chat_model import RelayProvider
 from xiaoer_server.llm.provider import ChatMessage, ModelError, ModelRequest
+from xiaoer_server.llm.relay import Relay
+from xiaoer_server.llm.route import all_routes
+from xiaoer_server.llm.upstream import all_upstreams
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, dict[str, Any]], Awaitable[None]]
 
@@ -29,7 +32,20 @@ def event(text: str | None = None, finish: str | None = None) -> bytes:
 
 
 @asynccontextmanager
-async def upstream(serve: Serve, **settings: Any) -> AsyncIterator[OpenAIProvider]:
+async def asking(model: ModelSettings) -> AsyncIterator[RelayProvider]:
+    """The chat's way to a model, without retries."""
+    upstreams = all_upstreams({}, model, budget=0.1)
+    [route] = all_routes({}, model, upstreams).values()
+    await upstreams["model"].start()
+    path = Relay(retries=0, response_bytes=1_000_000)
+    try:
+        yield RelayProvider(path, route, temperature=model.clamped_temperature, max_tokens=model.max_tokens)
+    finally:
+        await upstreams["model"].close()
+
+
+@asynccontextmanager
+async def upstream(serve: Serve, **settings: Any) -> AsyncIterator[RelayProvider]:
     """A provider whose upstream is `serve`, called for each request with the request's body."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,28 +53,27 @@ async def upstream(serve: Serve, **settings: Any) -> AsyncIterator[OpenAIProvide
             head = await reader.readuntil(b"\r\n\r\n")
             fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
             await serve(reader, writer, json.loads(await reader.readexactly(int(fields[b"content-length"]))))
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    provider = OpenAIProvider(ModelSettings(base_url=f"http://127.0.0.1:{port}/v1", name="odd", **settings))
-    await provider.start()
     try:
-        yield provider
+        async with asking(ModelSettings(base_url=f"http://127.0.0.1:{port}/v1", name="odd", **settings)) as provider:
+            yield provider
     finally:
-        await provider.close()
         server.close()
         await server.wait_closed()
 
 
-async def ask(provider: OpenAIProvider) -> tuple[str, str]:
+async def ask(provider: RelayProvider) -> tuple[str, str]:
     """The text and the finish reason of one answer."""
     said: list[str] = []
     async with asyncio.timeout(10):
-        reason = await provider.stream(ModelRequest([ChatMessage("user", "hello")], "demo", "c"), said.append)
+        request = ModelRequest([ChatMessage("user", "hello")], "demo", "conversation")
+        reason = await provider.stream(request, said.append)
     return "".join(said), reason
 
 
@@ -89,7 +104,7 @@ async def test_a_refusal_that_breaks_off_may_be_tried_again(then: str) -> None:
     async with upstream(says(head, b'{"error":', then=then)) as provider:
         with pytest.raises(ModelError) as caught:
             await ask(provider)
-    assert caught.value.retryable
+    assert caught.value.failure in ("unavailable", "malformed", "truncated")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +139,7 @@ async def test_a_pause_after_the_first_token_ends_the_answer() -> None:
 async def test_a_finish_reason_makes_it_whole_however_the_stream_ends(
     then: str, end: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_sdk, "END_SECONDS", 0.1)
+    monkeypatch.setattr(relay, "END_SECONDS", 0.1)
     async with upstream(says(STREAM, event("one"), event(finish="stop") + end, then=then)) as provider:
         assert await ask(provider) == ("one", "stop")
 
@@ -133,10 +148,10 @@ async def test_an_answer_without_a_text_is_none() -> None:
     async with upstream(says(STREAM, event(""), event(finish="stop"), b"data: [DONE]\n\n")) as provider:
         with pytest.raises(ModelError) as caught:
             await ask(provider)
-    assert caught.value.retryable
+    assert caught.value.failure in ("unavailable", "malformed", "truncated")
 
 
-@pytest.mark.parametrize(("header", "wait"), [("1.5", 1.5), ("{in_an_hour}", 3600.0), ("soon", None)])
+@pytest.mark.parametrize(("header", "wait"), [("2", 2.0), ("{in_an_hour}", 3600.0), ("soon", None)])
 async def test_retry_after(header: str, wait: float | None) -> None:
     header = header.format(in_an_hour=format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))
     head = f"HTTP/1.1 429 Slow down\r\nretry-after: {header}\r\ncontent-length: 2\r\n\r\n{{}}"
@@ -176,7 +191,7 @@ async def test_what_nobody_thought_of_is_a_failure_of_the_model() -> None:
     async with upstream(says(), api_key="schlüssel") as provider:
         with pytest.raises(ModelError) as caught:
             await ask(provider)
-    assert not caught.value.retryable
+    assert caught.value.failure == "connect"
 
 
 @pytest.mark.parametrize("mode", ["text", "broken"])
@@ -193,17 +208,15 @@ async def test_a_proxy_of_the_environment_is_gone_through(monkeypatch: pytest.Mo
     proxy = await asyncio.start_server(handle, "127.0.0.1", 0)
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
     monkeypatch.setenv("no_proxy", "")
-    provider = OpenAIProvider(ModelSettings(base_url="http://model.invalid/v1", name="far"))
-    await provider.start()
     try:
-        if mode == "text":
-            assert await ask(provider) == ("through", "stop")
-        else:
-            with pytest.raises(ModelError) as caught:
-                await ask(provider)
-            assert caught.value.failure == "truncated"
+        async with asking(ModelSettings(base_url="http://model.invalid/v1", name="far")) as provider:
+            if mode == "text":
+                assert await ask(provider) == ("through", "stop")
+            else:
+                with pytest.raises(ModelError) as caught:
+                    await ask(provider)
+                assert caught.value.failure == "truncated"
     finally:
-        await provider.close()
         proxy.close()
         await proxy.wait_closed()
     assert asked[0].startswith(b"POST http://model.invalid/v1/chat/completions HTTP/1.1\r\n")

@@ -20,7 +20,9 @@ from xiaoer_server.errors import NotFound
 from xiaoer_server.store import entries, migrations, schema
 from xiaoer_server.store.conversations import Conversations
 from xiaoer_server.store.engine import encode_json
+from xiaoer_server.store.keys import Keys
 from xiaoer_server.store.tenants import Tenant, Tenants
+from xiaoer_server.store.usage import Usage, UsageRecorder
 from xiaoer_server.store.visitors import Visitors
 from xiaoer_server.store.words import WordRow, Words
 from xiaoer_server.store.writer import GroupWriter
@@ -210,3 +212,28 @@ async def test_a_statement_that_makes_no_sense_fails_alone(store: Store) -> None
     with pytest.raises((IntegrityError, OperationalError)):
         await store.writer.run(text("INSERT INTO visitors VALUES ('none', 'v', NULL, NULL, 1)"), {})
     await Tenants(store).ensure("demo", name="Demo")
+
+
+@pytest.mark.usefixtures("tenants")
+async def test_keys_and_what_was_used_with_them(store: Store) -> None:
+    keys, recorder = Keys(store), UsageRecorder(store)  # type: ignore[arg-type]
+    secret, key = await keys.create("demo", "前台", models=["模型"], budget=1.5, tokens_per_minute=10**9)
+    _, other = await keys.create("other", "b")
+    assert await keys.all("demo") == [key]
+    assert await keys.revoke(other.id)
+    assert not await keys.revoke(other.id)
+    assert [found.id for _, found in await keys.hashes()] == [key.id, other.id]
+    for round_ in range(3):
+        for number in range(300):  # more than one, so that the prepared statement is used
+            recorder.record("demo", key.id, f"m{number % 150}", "p", prompt=round_, cost=0.000_000_001)
+        recorder.record("other", "", "模型", "p", completion=5)
+        await recorder.flush()
+    assert await recorder.spent() == {key.id: 0.000_000_9}
+    rows = await recorder.report(0, 1e11)
+    assert len(rows) == 151
+    assert rows[0] == Usage("demo", key.id, "m0", "p", 6, 0, 0, 6, 0, 0.000_000_006)
+    assert rows[-1] == Usage("other", "", "模型", "p", 3, 0, 0, 0, 15, 0.0)
+    await recorder.close()
+    await store.writer.drain()
+    assert [found.used_at is not None for found in await keys.all()] == [True, False]
+    assert secret not in repr(await keys.hashes())

@@ -21,9 +21,9 @@ from ..brain import prompt
 from ..brain.answerer import compose
 from ..brain.knowledge import Knowledge, Passage
 from ..brain.language import language_of
-from ..config import Settings
+from ..config import Settings, TenantSettings
 from ..errors import ServerError, Unavailable
-from ..llm.provider import ChatMessage, ModelError, ModelRequest, Provider
+from ..llm.provider import ModelError, ModelRequest, Provider
 from ..ops import metrics
 from .answer import AnswerSink
 from .burst import Burst
@@ -105,6 +105,7 @@ class Pipeline:
         self._knowledge = knowledge
         self._words = words
         self._shops = shops
+        self._options = {slug: _options(settings, tenant) for slug, tenant in settings.tenants.items()}
         self._provider = provider
         self._queue: PriorityQueue[Key] = PriorityQueue(2, settings.answer.max_waiting)
         self._turns: dict[Key, Turn] = {}
@@ -324,7 +325,7 @@ class Pipeline:
         passages: list[Passage],
         history: list[Entry],
     ) -> bool:
-        """Stream the model's answer; False if it failed before anything was seen of it."""
+        """Stream the model's answer; False if it failed before its first token."""
         answer = self._settings.answer
         shop, rules = self._shops[conversation.tenant]
         evidence = [passage for passage in passages if passage.score >= answer.evidence_threshold]
@@ -332,33 +333,24 @@ class Pipeline:
             shop, rules, evidence, [(entry.role, entry.text) for entry in history], max_chars=answer.history_chars
         )
         sink.answered_by = f"model:{provider.name}"
+
+        request = ModelRequest(
+            messages, conversation.tenant, conversation.id, *self._options.get(conversation.tenant, (None, None))
+        )
         try:
-            finish_reason = await provider.stream(self._request(conversation, messages), sink.text)
+            finish_reason = await provider.stream(request, sink.text)
         except ModelError as error:
             log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
             metrics.MODEL_FAILURES.labels(error.failure).inc()
-            if not sink.started:
-                sink.reset(words)
-                return False
-            await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
-            metrics.ANSWERS.labels("model", "interrupted").inc()
-            return True
+            if sink.started:
+                await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
+                metrics.ANSWERS.labels("model", "interrupted").inc()
+                return True
+            sink.reset(words)
+            return False
         await sink.finish(finish_reason, _sources(evidence))
         metrics.ANSWERS.labels("model", "whole").inc()
         return True
-
-    def _request(self, conversation: Conversation, messages: list[ChatMessage]) -> ModelRequest:
-        """The prompt with the tenant's own options, held between the operator's bounds."""
-        model = self._settings.model
-        tenant = self._settings.tenants[conversation.tenant]
-        temperature = model.temperature if tenant.temperature is None else tenant.temperature
-        return ModelRequest(
-            messages,
-            conversation.tenant,
-            conversation.id,
-            min(max(temperature, model.temperature_min), model.temperature_max),
-            model.max_tokens if tenant.max_tokens is None else tenant.max_tokens,
-        )
 
     async def _from_knowledge(self, sink: AnswerSink, question: str, passages: list[Passage]) -> None:
         """Stream the fitting passage, or say that there is none and offer a human."""
@@ -388,6 +380,14 @@ class Pipeline:
         ]
         earlier = max(0, self._settings.answer.history_entries - len(asked))
         return asked, said[len(said) - min(earlier, len(said)) :] + asked
+
+
+def _options(settings: Settings, tenant: TenantSettings) -> tuple[float | None, int | None]:
+    """The temperature, held where the settings hold it, and the tokens of a tenant that has its own."""
+    wanted = tenant.temperature
+    model = settings.model
+    held = None if wanted is None else min(max(wanted, model.temperature_min), model.temperature_max)
+    return held, tenant.max_tokens
 
 
 def _joined(asked: list[Entry]) -> str:

@@ -20,7 +20,7 @@ HIGH_WATER = 65_536
 class AsgiExchange(Exchange):
     """An exchange whose answer is sent by a task."""
 
-    __slots__ = ("_address", "_chunks", "_ended", "_gone", "_news", "_start", "_stream", "_waiting")
+    __slots__ = ("_address", "_chunks", "_cut", "_ended", "_gone", "_lost", "_news", "_start", "_stream", "_waiting")
 
     def __init__(self, scope: Any, body: bytes) -> None:
         super().__init__(
@@ -32,7 +32,9 @@ class AsgiExchange(Exchange):
         self._chunks: deque[bytes] = deque()
         self._waiting = 0
         self._ended = False
+        self._cut = False
         self._gone = False
+        self._lost: Callable[[], None] | None = None
         self._stream: _Stream | None = None
         self._news = asyncio.Event()
 
@@ -48,12 +50,19 @@ class AsgiExchange(Exchange):
         self.put(body if self.method != b"HEAD" else b"")
         self.end()
 
+    def when_gone(self, call: Callable[[], None]) -> None:
+        self._lost = call
+
     def stream(
-        self, content_type: bytes, on_writable: Callable[[], None], on_disconnect: Callable[[], None]
+        self,
+        content_type: bytes,
+        on_writable: Callable[[], None],
+        on_disconnect: Callable[[], None],
+        headers: Headers = (),
     ) -> HotStream:
         if self._start is not None:
             raise RuntimeError("this request is answered already")
-        self._start = 200, ((b"content-type", content_type), (b"cache-control", b"no-store"))
+        self._start = 200, ((b"content-type", content_type), (b"cache-control", b"no-store"), *headers)
         self._stream = _Stream(self, on_writable, on_disconnect)
         self._news.set()
         return self._stream
@@ -69,6 +78,11 @@ class AsgiExchange(Exchange):
             self._chunks.append(data)
             self._waiting += len(data)
             self._news.set()
+
+    def cut(self) -> None:
+        """Nothing follows, and the answer is not whole."""
+        self._cut = True
+        self.end()
 
     def end(self) -> None:
         """Nothing follows."""
@@ -89,6 +103,8 @@ class AsgiExchange(Exchange):
             watcher.cancel()
             if self._stream is not None:
                 self._stream.lose()
+            elif self._gone and self._start is None and self._lost is not None:
+                self._lost()
 
     async def _send_body(self, send: Send) -> None:
         while not self._gone:
@@ -99,6 +115,9 @@ class AsgiExchange(Exchange):
                 if full and self.writable and self._stream is not None:
                     self._stream.on_writable()
             if self._ended:
+                if self._cut:
+                    # The server that runs us closes the connection without the end of the body.
+                    raise ConnectionAbortedError("the answer broke off")
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
             await self._next()
@@ -134,6 +153,10 @@ class _Stream:
     def end(self) -> None:
         self._on_disconnect = None
         self._exchange.end()
+
+    def cut(self) -> None:
+        self._on_disconnect = None
+        self._exchange.cut()
 
     def lose(self) -> None:
         on_disconnect, self._on_disconnect = self._on_disconnect, None

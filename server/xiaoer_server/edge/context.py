@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..chat.log import ConversationLog
     from ..config import Settings
     from ..errors import ServerError
+    from ..llm.gateway import Gateway
     from ..store.tenants import Tenant
     from ..store.visitors import Visitors
     from .auth import Signer
@@ -43,7 +44,8 @@ class EdgeContext:
 
     `render` turns Markdown into safe HTML. `ready` is what /readyz asks besides `draining`: it raises
     `Unavailable` while the process can't serve. `mark_read` stores how far the visitor of a conversation has read.
-    `echo_route` opens the WebSocket conformance route; tests only.
+    `gateway` answers /v1, where it is on; `large_body` gives the bytes that a request under /v1 with these headers may
+    have, or 0 for the usual. `echo_route` opens the WebSocket conformance route; tests only.
     """
 
     settings: Settings
@@ -56,6 +58,8 @@ class EdgeContext:
     render: Callable[[str], str]
     ready: Callable[[], None] = lambda: None
     mark_read: Callable[[str, str, int], None] = lambda tenant, conversation, seq: None
+    gateway: Gateway | None = None
+    large_body: Callable[[Sequence[tuple[bytes, bytes]]], int] = lambda headers: 0
     draining: bool = False
     sessions: set[Session] = field(default_factory=set)
     echo_route: bool = False

@@ -26,6 +26,9 @@ class HotStream(Protocol):
     def end(self) -> None:
         """End the answer. `on_disconnect` is not called any more."""
 
+    def cut(self) -> None:
+        """End it so that the peer can tell that it is not whole: without the last chunk, and the connection closes."""
+
 
 class Exchange:
     """A request that has arrived whole.
@@ -64,12 +67,21 @@ class Exchange:
         content_type: bytes,
         on_writable: Callable[[], None],
         on_disconnect: Callable[[], None],
+        headers: Headers = (),
     ) -> HotStream:
         """Answer 200 and go on writing.
 
         Args:
             on_writable: Called when the stream becomes writable again.
             on_disconnect: Called once if the peer goes before `end`.
+        """
+        raise NotImplementedError
+
+    def when_gone(self, call: Callable[[], None]) -> None:
+        """Have `call` called once if the peer goes before it is answered; the end of what it sends counts as that.
+
+        A handler that keeps something costly running for the answer wants to know. Without it a peer may close its
+        sending half and wait.
         """
         raise NotImplementedError
 

@@ -11,6 +11,7 @@ from .admission import admit, check_owner, open_conversation
 from .auth import bearer
 from .events import events
 from .exchange import Exchange, HotHandler, Routes
+from .gateway import gateway_routes
 
 if TYPE_CHECKING:
     from ..chat.conversation import Conversation
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 def hot_routes(context: EdgeContext) -> Routes:
     """All hot routes of a server."""
-    return {
+    routes: Routes = {
         (b"GET", b"/healthz"): health,
         (b"GET", b"/readyz"): readiness(context),
         (b"POST", b"/api/chat/messages"): messages(context),
         (b"GET", b"/api/chat/events"): events(context),
     }
+    return routes | gateway_routes(context, context.gateway) if context.gateway is not None else routes
 
 
 def health(exchange: Exchange) -> None:

@@ -75,11 +75,17 @@ def headers(error: ServerError) -> Headers:
     return made
 
 
+def model_problem(error: ServerError) -> bytes:
+    """A refusal as OpenAI's clients read it."""
+    status = error.status
+    kind = _MODEL_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return _encode({"error": ModelProblem(error.message, kind, error.param, error.code)})
+
+
 def _body(error: ServerError, path: bytes) -> tuple[bytes, bytes]:
     status = error.status
     if path == b"/v1" or path.startswith(b"/v1/"):
-        kind = _MODEL_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-        return _encode({"error": ModelProblem(error.message, kind, None, error.code)}), b"application/json"
+        return model_problem(error), b"application/json"
     retry_after = round(error.retry_after, 3) if error.retry_after is not None else None
     problem = Problem("about:blank", phrase(status), status, error.message, error.code, retry_after)
     return _encode(problem), CONTENT_TYPE

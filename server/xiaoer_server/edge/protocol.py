@@ -113,12 +113,13 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         limits = self.context.settings.limits
         self._header_limit = limits.header_bytes
-        self._body_limit = limits.body_bytes
+        self._body_limit = self._usual_body = limits.body_bytes
         # Of the request that is being received.
         self._receiving = False
         self._in_head = False
         self._begun = 0
         self._raw = 0
+        self._portion = 0  # bytes that are worked off now
         self._method = b""
         self._version = ""
         self._body: bytes | bytearray = b""
@@ -164,7 +165,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         # A client may close its sending half and wait for the answers. A stream has no end to wait for, TLS no half.
-        if self.scheme == "https" or self._lingering or not self._turns or self._turns[0].streaming:
+        turns = self._turns
+        if self.scheme == "https" or self._lingering or not turns or any(turn.wants_peer for turn in turns):
             return False
         self._deaf = self._leaving = self._half_closed = True
         self._receiving = False
@@ -236,6 +238,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._go_on)
         # The chunk belongs wholly to the request whose number this is, or several requests share it.
         number = self._begun if self._receiving else self._begun + 1
+        self._portion = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -290,15 +293,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._body_limit = self._usual_body
         parser = self.parser
         self._method = parser.get_method()
         self._version = parser.get_http_version()
-        size = len(self.url)
         hosts = 0
         expects = False
         upgrade = b""
         for name, value in self.headers:
-            size += len(name) + len(value) + 4
             if name in _NOTED:
                 if name == b"host":
                     hosts += 1
@@ -306,9 +308,9 @@ class HttpProtocol(HttpToolsProtocol):
                     upgrade = value.strip().lower()
                 elif name == b"expect":
                     expects = value.strip().lower() == b"100-continue"
-                elif int(value) > self._body_limit:
+                elif int(value) > self._body_limit and int(value) > self._larger_limit():
                     raise self._stop(self._body_too_large())
-        if size > self._header_limit:
+        if self._raw + self._portion > self._header_limit and self._head_size() > self._header_limit:
             raise self._stop(HeadersTooLarge(f"The headers have more than {self._header_limit} bytes."))
         modern = self._version == "1.1"
         if hosts != 1 and (modern or hosts):
@@ -323,6 +325,15 @@ class HttpProtocol(HttpToolsProtocol):
             if not self._turns:
                 self._continue()
 
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _larger_limit(self) -> int:
+        """More than usual where the request may have it: only who has a key makes the server keep a large body."""
+        if self.url.startswith(b"/v1/"):
+            self._body_limit = max(self._usual_body, self.context.large_body(self.headers))
+        return self._body_limit
+
     def _continue(self) -> None:
         self._owes_continue = False
         self._since = self.loop.time()
@@ -335,7 +346,7 @@ class HttpProtocol(HttpToolsProtocol):
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
-        if len(self._body) > self._body_limit:
+        if len(self._body) > self._body_limit and len(self._body) > self._larger_limit():
             raise self._stop(self._body_too_large())
 
     def on_message_complete(self) -> None:

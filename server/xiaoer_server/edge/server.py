@@ -69,8 +69,12 @@ class Server(uvicorn.Server):
             await self.lifespan.shutdown()
 
     async def _drain(self) -> None:
-        """Wait for the pipeline, but not against a second signal."""
-        drain = asyncio.ensure_future(self._context.pipeline.drain(self._context.settings.server.drain_seconds))
+        """Wait for the pipeline and the gateway, but not against a second signal."""
+        seconds = self._context.settings.server.drain_seconds
+        under_way = [self._context.pipeline.drain(seconds)]
+        if self._context.gateway is not None:
+            under_way.append(self._context.gateway.drain(seconds))
+        drain = asyncio.ensure_future(asyncio.gather(*under_way))
         while not drain.done() and not self.force_exit:
             await asyncio.wait({drain}, timeout=0.1)
         if not drain.done():

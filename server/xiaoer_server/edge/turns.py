@@ -48,6 +48,7 @@ class HotTurn(Exchange):
 
     __slots__ = (
         "_address",
+        "_gone",
         "_handler",
         "_protocol",
         "_stream",
@@ -76,6 +77,7 @@ class HotTurn(Exchange):
         self._protocol: HttpProtocol | None = protocol
         self._handler = handler
         self._address: str | None = None
+        self._gone: Callable[[], None] | None = None
         self._stream: _Stream | None = None
         self._waiting = False
         self.keep_alive = protocol.may_stay_open
@@ -106,8 +108,18 @@ class HotTurn(Exchange):
         self.output = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), b"" if self.method == b"HEAD" else body)
         self._complete(protocol)
 
+    def when_gone(self, call: Callable[[], None]) -> None:
+        if self._protocol is None:
+            asyncio.get_running_loop().call_soon(call)
+        else:
+            self._gone = call
+
     def stream(
-        self, content_type: bytes, on_writable: Callable[[], None], on_disconnect: Callable[[], None]
+        self,
+        content_type: bytes,
+        on_writable: Callable[[], None],
+        on_disconnect: Callable[[], None],
+        headers: Headers = (),
     ) -> HotStream:
         protocol = self._protocol
         if protocol is not None and (self.response_complete or self._stream is not None):
@@ -119,7 +131,9 @@ class HotTurn(Exchange):
             return stream
         stream.chunked = self.modern
         framing = b"transfer-encoding: chunked\r\n\r\n" if stream.chunked else b"\r\n"
-        self.output = self._head(protocol, 200, content_type, ((b"x-accel-buffering", b"no"),)) + framing
+        self._gone = None
+        headers = ((b"x-accel-buffering", b"no"), *headers)
+        self.output = self._head(protocol, 200, content_type, headers) + framing
         self._waiting = not protocol.is_at_head(self)
         if self.method == b"HEAD":
             self._complete(protocol)
@@ -137,7 +151,7 @@ class HotTurn(Exchange):
 
     def _complete(self, protocol: HttpProtocol) -> None:
         self.response_complete = True
-        self._protocol = None
+        self._protocol = self._gone = None
         if protocol.access_log:
             protocol.log_access(self)
         protocol.settle()
@@ -175,6 +189,11 @@ class HotTurn(Exchange):
         return self._stream is not None and not self.response_complete
 
     @property
+    def wants_peer(self) -> bool:
+        """Whether a peer that has stopped sending counts as gone."""
+        return self._gone is not None or self.streaming
+
+    @property
     def lets_next_begin(self) -> bool:
         """Whether a hot request behind this one may start before this one is answered."""
         return self.started
@@ -207,6 +226,9 @@ class HotTurn(Exchange):
     def lose(self) -> None:
         """The peer is gone."""
         self._protocol = None
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone()
         if self._stream is not None:
             self._stream.lose()
 
@@ -237,6 +259,13 @@ class _Stream:
             self.ended = True
             self._turn.finish(b"0\r\n\r\n" if self.chunked else b"")
 
+    def cut(self) -> None:
+        self._on_disconnect = None
+        if not self.ended:
+            self.ended = True
+            self._turn.keep_alive = False
+            self._turn.finish(b"")
+
     def wake(self) -> None:
         if self.writable:
             self._on_writable()
@@ -253,6 +282,7 @@ class AsgiTurn(RequestResponseCycle):
     output = b""
     refused = False
     streaming = False
+    wants_peer = False
     lets_next_begin = False
 
     def __init__(self, protocol: HttpProtocol, scope: HTTPScope, body: bytes) -> None:

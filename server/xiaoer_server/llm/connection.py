@@ -1,45 +1,80 @@
-"""One HTTP/1.1 connection to an upstream, without a task, a queue or a future per block of bytes."""
+"""One HTTP/1.1 connection to an upstream: no task, no queue and no future a response."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import cast
 
 import httptools
-import httpx2
 
-#: Bytes that wait for a reader before the upstream is paused.
-HIGH_WATER = 65_536
+from .receiver import Receiver, UpstreamError
 
 #: Bytes and fields of a response's head; more is not a response that any model sends.
 MOST_HEAD_BYTES, MOST_HEAD_FIELDS = 65_536, 200
 
+#: Above this many bytes a request's body is handed to the transport beside its head instead of being copied to it.
+WORTH_TWO_BUFFERS = 65_536
+
 
 class UpstreamConnection(asyncio.Protocol):
-    """Sends one request at a time and hands the response's body to a callback, or keeps it for `read`.
+    """Sends one request at a time and tells a `Receiver` of the response.
 
-    Errors are the HTTP client's own (`httpx2.TransportError`), so whoever knows those knows these.
+    What one read brings is handed over as one block, however many chunks it was sent in. Afterwards the receiver
+    hears `on_end` or `on_error`, exactly one of them, and nothing more.
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser | None = None
-        self._head: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]] | None = None
-        self._change: asyncio.Future[None] | None = None
-        self._sink: Callable[[bytes], None] | None = None
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._receiver: Receiver | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
-        self._blocks: list[bytes] = []
-        self._waiting = 0
-        self._paused = False
-        self._until_close = False
-        self._error: Exception | None = None
-        self.answered = False  # a byte of the present response came
-        self.complete = True  # no response is under way
-        self.reusable = True
-        self.idle_since = 0.0
+        self._pieces: list[bytes] = []
+        self._framed = True  # the response says how long it is
+        self._over = False  # the parser has seen the response's end
+        self._keep = True
+        self.answered = False  # a byte of the present answer came
+        self.used = False  # has carried a request
+
+    # -- what the pool asks -----------------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can be sent: open, and nothing is under way."""
+        transport = self._transport
+        return self._keep and self._receiver is None and transport is not None and not transport.is_closing()
+
+    def close(self) -> None:
+        """Close at once. A receiver that waits hears nothing more."""
+        self._receiver = None
+        self._keep = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- what the relay asks ----------------------------------------------------------------------------------
+
+    def send(self, head: bytes, body: bytes, receiver: Receiver) -> None:
+        """Send a request, given as its head up to the empty line and its body."""
+        transport = self._transport
+        assert transport is not None
+        assert self._receiver is None
+        self._receiver = receiver
+        self.answered = self._over = False
+        self.used = True
+        if len(body) > WORTH_TWO_BUFFERS:
+            transport.writelines((head, body))
+        else:
+            transport.write(head + body)
+
+    def pause(self) -> None:
+        """Read no more for now; the upstream will feel it."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     # -- what the transport tells -----------------------------------------------------------------------------
 
@@ -48,160 +83,105 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         parser = self._parser
-        if parser is None or self.complete:
+        if self._receiver is None or parser is None:
             # Nothing was asked: whatever this is, the next response could not be told from it.
-            self.abort()
+            self.close()
             return
         self.answered = True
         try:
             parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(httpx2.RemoteProtocolError(f"not an HTTP response: {type(error).__name__}"))
+            if not self._over:
+                cause = error.__context__
+                if not isinstance(cause, UpstreamError):
+                    cause = UpstreamError("malformed", "the upstream sent no HTTP", answered=True)
+                self._fail(cause)
+                return
+            self._keep = False  # the answer is whole; what came behind it is not ours
+        self._hand_over()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.reusable = False
-        if self.complete:
+        self._keep = False
+        if self._receiver is None:
+            self._parser = None
             return
-        if self._until_close and error is None:
-            self._finish()
+        if not self._framed and error is None:
+            self._over = True
+            self._hand_over()
         elif self.answered:
-            self._fail(httpx2.RemoteProtocolError("the upstream closed the connection inside its response"))
+            self._fail(
+                UpstreamError("truncated", "the upstream closed the connection inside its answer", answered=True)
+            )
         else:
-            self._fail(httpx2.ReadError("the upstream closed the connection before it answered"))
+            self._fail(
+                UpstreamError("connect", "the upstream closed the connection before it answered", answered=False)
+            )
+        # The parser holds bound methods of ours: without this the cycle would live until the collector comes.
+        self._parser = None
 
     # -- what the parser tells --------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self.complete:
-            # A second response that nobody asked for; see `data_received`.
-            self.abort()
+        if self._over:
+            raise UpstreamError("malformed", "the upstream sent a second answer", answered=True)
         self._headers = []
         self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MOST_HEAD_BYTES or len(self._headers) >= MOST_HEAD_FIELDS:
-            self._fail(httpx2.RemoteProtocolError("the head of the upstream's response is too large"))
-            return
+            raise UpstreamError("malformed", "the head of the upstream's answer is too large", answered=True)
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self.complete or self._parser is None:
+        parser = self._parser
+        assert parser is not None
+        status = parser.get_status_code()
+        if status < 200:
+            if status == 101:
+                raise UpstreamError("malformed", "the upstream switched protocols unasked", answered=True)
             return
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
-            return
-        names = {name for name, _ in self._headers}
-        self._until_close = not names & {b"content-length", b"transfer-encoding"} and status not in (204, 304)
-        self.reusable = self.reusable and self._parser.should_keep_alive()
-        if self._head is not None and not self._head.done():
-            self._head.set_result((status, self._headers))
+        headers = self._headers
+        self._framed = status in (204, 304)
+        for name, _ in headers:
+            if name in (b"content-length", b"transfer-encoding"):
+                self._framed = True
+        if not parser.should_keep_alive():
+            self._keep = False
+        receiver = self._receiver
+        if receiver is not None:
+            receiver.on_head(status, headers)
 
     def on_body(self, data: bytes) -> None:
-        if self.complete:
-            return
-        sink = self._sink
-        if sink is None:
-            self._blocks.append(data)
-            self._waiting += len(data)
-            if self._waiting > HIGH_WATER and self._transport is not None:
-                self._paused = True
-                self._transport.pause_reading()
-            self._wake()
-            return
-        try:
-            sink(data)
-        except Exception as error:
-            self._fail(error)
+        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
-        if not self.complete and self._parser is not None and self._parser.get_status_code() >= 200:
-            self._finish()
+        if self._parser is not None and self._parser.get_status_code() >= 200:
+            self._over = True
 
-    # -- what the client asks ---------------------------------------------------------------------------------
+    # -- to the receiver --------------------------------------------------------------------------------------
 
-    async def send(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Send a request; returns the response's status and headers.
+    def _hand_over(self) -> None:
+        pieces = self._pieces
+        if pieces:
+            self._pieces = []
+            receiver = self._receiver
+            if receiver is not None:
+                receiver.on_body(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if self._over:
+            receiver, self._receiver = self._receiver, None
+            if receiver is not None:
+                receiver.on_end()
 
-        Raises:
-            httpx2.TransportError: no response came.
-        """
-        if self._transport is None or self._transport.is_closing() or not self.complete:
-            raise httpx2.ReadError("the connection is closed")
-        self._parser = httptools.HttpResponseParser(self)
-        self._blocks = []
-        self._waiting = 0
-        self._sink = self._error = None
-        self._until_close = self.answered = self.complete = False
-        self._head = self._loop.create_future()
-        self._transport.write(request)
-        return await self._head
-
-    async def deliver(self, sink: Callable[[bytes], None]) -> None:
-        """Hand each block of the body to `sink` as it comes; returns at the body's end.
-
-        Raises:
-            httpx2.TransportError: the body broke off.
-            Exception: whatever `sink` raised; the rest of the body is not read.
-        """
-        for block in self._blocks:
-            sink(block)
-        self._blocks = []
-        self._sink = sink
-        self._resume()
-        while not self.complete:
-            self._change = self._loop.create_future()
-            await self._change
-        if self._error is not None:
-            raise self._error
-
-    async def read(self) -> bytes:
-        """The next of the body, empty at its end; raises as `deliver` does."""
-        while not self._blocks and not self.complete:
-            self._change = self._loop.create_future()
-            await self._change
-        if self._blocks:
-            body = b"".join(self._blocks)
-            self._blocks = []
-            self._resume()
-            return body
-        if self._error is not None:
-            raise self._error
-        return b""
-
-    def abort(self) -> None:
-        """Close at once; what is under way is lost."""
-        self.reusable = False
-        if self._transport is not None:
-            self._transport.abort()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection cannot be used any more."""
-        return not self.reusable or self._transport is None or self._transport.is_closing()
-
-    def _resume(self) -> None:
-        self._waiting = 0
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-
-    def _finish(self) -> None:
-        self.complete = True
-        self._wake()
-
-    def _fail(self, error: Exception) -> None:
-        if self._error is None:
-            self._error = error
-        self.complete = True
-        self.abort()
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(self._error)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._change is not None and not self._change.done():
-            self._change.set_result(None)
+    def _fail(self, error: UpstreamError) -> None:
+        receiver = self._receiver
+        pieces, self._pieces = self._pieces, []
+        if receiver is not None and pieces:
+            receiver.on_body(b"".join(pieces))
+            receiver = self._receiver  # it may have had enough
+        self.close()
+        if receiver is not None:
+            receiver.on_error(error)

@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-#: `open`: no breaker lets a call through; `busy`: too many wait already; `too_long`: over the model's window.
 ModelFailure = Literal[
     "connect",
     "timeout",
@@ -30,14 +29,10 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
-    """One question to the model.
+    """What the chat asks.
 
-    Args:
-        messages: The prompt, the system's part first.
-        tenant: Whose it is: calls are fair between tenants.
-        conversation: Its id: a conversation stays with one upstream where it can.
-        temperature: Already held between the operator's bounds; None leaves it to the provider.
-        max_tokens: The most tokens of the answer; None leaves it to the provider.
+    `conversation` keeps to one provider where several share a model; `tenant` has its fair turn. `temperature` and
+    `max_tokens` are the tenant's own, or None for the model's.
     """
 
     messages: list[ChatMessage]
@@ -51,7 +46,8 @@ class ModelError(Exception):
     """The model gave no whole answer.
 
     Args:
-        failure: What happened. `truncated` means the stream ended without its finish reason.
+        failure: What happened. `truncated` means the stream ended without its finish reason, `open` that no provider
+            may be asked for now, `busy` that too many wait for a connection, `too_long` that the input has no room.
         message: For the operator's log; never holds a key or an address's credentials.
         retryable: Whether the same request may succeed when sent again.
         retry_after: Seconds the upstream asked to wait.
@@ -84,12 +80,8 @@ class Provider(Protocol):
     ) -> str:
         """Ask the model and hand each piece of text to `on_text` as it comes.
 
-        Whatever can be tried again or elsewhere before the first piece has been tried when this raises: a caller
-        asks once.
-
-        Args:
-            request: What is asked, for whom.
-            on_progress: Told (parts done, parts in all) while a long input is read in parts before the answer.
+        Retries, fallbacks and breakers are the provider's affair; who asks, asks once. `on_progress(done, total)` is
+        called while a long input is worked off in parts.
 
         Returns:
             The finish reason the model gave, such as `stop` or `length`.

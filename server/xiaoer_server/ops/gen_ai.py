@@ -1,11 +1,13 @@
-"""What calls of models take and cost, by OpenTelemetry's names for generative AI.
+"""What calls of models took, by the names of OpenTelemetry's semantic conventions for generative AI, at /metrics.
 
-Names, attributes and bucket bounds follow the GenAI semantic conventions (github.com/open-telemetry/
-semantic-conventions-genai, docs/gen-ai/gen-ai-metrics.md, status: development, Apache-2.0), written as Prometheus
-writes OpenTelemetry's names: dots become underscores, seconds become a suffix. `gen_ai_provider_name` is the
-provider's name in the settings, of which each has one address; `error_type` is empty where nothing went wrong, else a
-failure of `llm/provider.py` or the status of the response. No label holds anything that a caller made up: a model's
-name is one of the settings.
+Prometheus writes a metric's dots as underscores and its unit behind it. The buckets are those that the conventions
+advise. A call observes four histograms; prometheus-client's would take ten microseconds for that, so these are plain
+lists that one loop owns.
+
+Source of names, attributes and buckets: OpenTelemetry's GenAI semantic conventions (github.com/open-telemetry/
+semantic-conventions-genai, docs/gen-ai/gen-ai-metrics.md, Apache-2.0, status "development" in November 2026).
+`gen_ai_provider_name` is the provider's name in our settings, each of which has one address, so there is no
+`server.address`; `error_type` is empty where nothing went wrong. No label holds what a caller made up.
 """
 
 from __future__ import annotations
@@ -13,123 +15,129 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from itertools import accumulate
-from typing import Any, Protocol
+from typing import Protocol
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from .metrics import REGISTRY, Tally
+from .metrics import REGISTRY
 
-#: Seconds.
-DURATION_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-FIRST_TOKEN_BUCKETS = (
-    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1),
-    *(0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
-)
-TOKEN_SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
-#: Tokens: the powers of four.
-TOKEN_BUCKETS = tuple(float(4**power) for power in range(14))
+SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+FIRST = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+EACH = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 
-#: Values of `gen_ai_operation_name`.
-CHAT, EMBEDDINGS = "chat", "embeddings"
-#: Values of `gen_ai_token_type`.
-INPUT, OUTPUT = "input", "output"
-
-_CALL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+_LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
 
 class FastHistogram(Collector):
-    """A histogram for the hot path. Not thread-safe: only the event loop's thread may observe.
-
-    Args:
-        labels: Names of the labels; every set of values is a series for ever, so they must be few.
-        buckets: Upper bounds, inclusive and ascending; the one above all is added.
-    """
+    """A histogram for the hot path. Not thread-safe: only the event loop's thread may observe."""
 
     def __init__(
-        self, name: str, documentation: str, labels: Sequence[str], buckets: Sequence[float], registry: Any = REGISTRY
+        self,
+        name: str,
+        documentation: str,
+        labels: tuple[str, ...],
+        buckets: Sequence[float],
+        registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self.name = name
-        self.documentation = documentation
-        self.labels = tuple(labels)
+        self.labels = labels
         self.buckets = tuple(buckets)
-        # Of each series the count of every bucket by itself, then the sum of the values.
-        self._series: dict[tuple[str, ...], list[float]] = {}
+        self._documentation = documentation
+        # Of each set of labels the count of every bucket by itself, then the sum of the values.
+        self._rows: dict[tuple[str, ...], list[float]] = {}
         registry.register(self)
 
     def observe(self, value: float, *labels: str) -> None:
-        """Count one value under as many labels as the histogram was made with."""
-        series = self._series.get(labels)
-        if series is None:
-            series = self._add(labels)
-        series[bisect_left(self.buckets, value)] += 1
-        series[-1] += value
+        """Count one value, with as many labels as the histogram was made with."""
+        row = self._rows.get(labels)
+        if row is None:
+            if len(labels) != len(self.labels):
+                raise ValueError(f"{self.name} has the labels {self.labels}, not {len(labels)}")
+            row = self._rows[labels] = [0.0] * (len(self.buckets) + 2)
+        row[bisect_left(self.buckets, value)] += 1
+        row[-1] += value
 
-    def at(self, *labels: str) -> Callable[[float], None]:
-        """`observe` for these labels, to be kept where the same ones come again: half the cost is finding them."""
-        series = self._series.get(labels) or self._add(labels)
-        bounds = self.buckets
-
-        def observe(value: float) -> None:
-            series[bisect_left(bounds, value)] += 1
-            series[-1] += value
-
-        return observe
-
-    def _add(self, labels: tuple[str, ...]) -> list[float]:
-        if len(labels) != len(self.labels):
-            raise ValueError(f"{self.name} has the labels {self.labels}, not {len(labels)}")
-        series = self._series[labels] = [0] * (len(self.buckets) + 1) + [0.0]
-        return series
-
-    def describe(self) -> Iterator[HistogramMetricFamily]:
+    def describe(self) -> Iterator[Metric]:
         """The family without samples, for the registry's check of names."""
-        yield HistogramMetricFamily(self.name, self.documentation, labels=self.labels)
+        yield HistogramMetricFamily(self.name, self._documentation, labels=self.labels)
 
-    def collect(self) -> Iterator[HistogramMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """The family with its samples as of now."""
-        family = HistogramMetricFamily(self.name, self.documentation, labels=self.labels)
-        bounds = [*map(floatToGoString, self.buckets), "+Inf"]
-        for labels, series in list(self._series.items()):
-            family.add_metric(labels, list(zip(bounds, accumulate(series[:-1]), strict=True)), series[-1])
+        family = HistogramMetricFamily(self.name, self._documentation, labels=self.labels)
+        edges = [*map(floatToGoString, self.buckets), "+Inf"]
+        for labels, row in list(self._rows.items()):
+            total = 0.0
+            buckets = []
+            for edge, count in zip(edges, row, strict=False):
+                total += count
+                buckets.append((edge, total))
+            family.add_metric(labels, buckets, row[-1])
         yield family
 
 
-OPERATION_SECONDS = FastHistogram(
-    "gen_ai_client_operation_duration_seconds",
-    "From asking the upstream up to the end of its response",
-    (*_CALL, "error_type"),
-    DURATION_BUCKETS,
+DURATION = FastHistogram(
+    "gen_ai_client_operation_duration_seconds", "From a call's beginning to its end", (*_LABELS, "error_type"), SECONDS
 )
-FIRST_TOKEN_SECONDS = FastHistogram(
-    "gen_ai_server_time_to_first_token_seconds",
-    "From taking a streamed request up to its first token, of those that succeeded",
-    _CALL,
-    FIRST_TOKEN_BUCKETS,
+FIRST_TOKEN = FastHistogram(
+    "gen_ai_server_time_to_first_token_seconds", "From a call's beginning to its first piece", _LABELS, FIRST
 )
-TOKEN_SECONDS = FastHistogram(
-    "gen_ai_server_time_per_output_token_seconds",
-    "Mean time of each token after the first, of streamed requests that succeeded",
-    _CALL,
-    TOKEN_SECONDS_BUCKETS,
+EACH_TOKEN = FastHistogram(
+    "gen_ai_server_time_per_output_token_seconds", "Between the pieces of a stream, on average", _LABELS, EACH
 )
-TOKENS = FastHistogram(
-    "gen_ai_client_token_usage",
-    "Tokens of a request and of its response, as the upstream counted them",
-    (*_CALL, "gen_ai_token_type"),
-    TOKEN_BUCKETS,
-)
-COST = Tally(
-    "xiaoer_gen_ai_cost",
-    "What the tokens cost, in the currency of the settings' prices",
-    ("gen_ai_provider_name", "gen_ai_request_model", "tenant"),
-)
+TOKEN_USAGE = FastHistogram("gen_ai_client_token_usage", "Tokens of a call", (*_LABELS, "gen_ai_token_type"), TOKENS)
 
 
-class PoolLike(Protocol):
-    """What is shown of a pool of connections; see `llm/pool.py`."""
+class _Cost(Collector):
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, ...], float] = {}
+        REGISTRY.register(self)
+
+    def describe(self) -> Iterator[Metric]:
+        yield CounterMetricFamily("xiaoer_gen_ai_cost", "Money spent, by the settings' prices", labels=_LABELS)
+
+    def collect(self) -> Iterator[Metric]:
+        [family] = self.describe()
+        for labels, value in list(self.values.items()):
+            family.add_metric(labels, value)  # type: ignore[attr-defined]
+        yield family
+
+
+COST = _Cost()
+
+
+def ended(operation: str, provider: str, model: str, error: str, seconds: float) -> None:
+    """A call has ended; `error` says how, empty where it went well."""
+    DURATION.observe(seconds, operation, provider, model, error)
+
+
+def streamed(operation: str, provider: str, model: str, first: float, rest: float, tokens: int) -> None:
+    """A stream has ended: seconds to its first piece and from there to its end."""
+    FIRST_TOKEN.observe(first, operation, provider, model)
+    if tokens > 1:
+        EACH_TOKEN.observe(rest / (tokens - 1), operation, provider, model)
+
+
+def used(operation: str, provider: str, model: str, prompt: int, completion: int, cost: float) -> None:
+    """What a call used, in tokens and money."""
+    if prompt:
+        TOKEN_USAGE.observe(prompt, operation, provider, model, "input")
+    if completion:
+        TOKEN_USAGE.observe(completion, operation, provider, model, "output")
+    if cost:
+        labels = (operation, provider, model)
+        COST.values[labels] = COST.values.get(labels, 0.0) + cost
+
+
+# -- upstreams ------------------------------------------------------------------------------------------------
+
+
+class PoolView(Protocol):
+    """What is shown of a pool."""
 
     @property
     def size(self) -> int: ...
@@ -143,80 +151,81 @@ class PoolLike(Protocol):
     def desired(self) -> int: ...
 
 
-class BreakerLike(Protocol):
-    """What is shown of a breaker: its state, and a snapshot with `calls`, `failures`, `slow`, `not_permitted`."""
+class SnapshotView(Protocol):
+    """What a breaker's window holds."""
+
+    @property
+    def calls(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def slow(self) -> int: ...
+    @property
+    def not_permitted(self) -> int: ...
+
+
+class BreakerView(Protocol):
+    """What is shown of a breaker."""
 
     @property
     def state(self) -> Enum: ...
-    def snapshot(self) -> Any: ...
+    def snapshot(self) -> SnapshotView: ...
 
 
 _POOL = {
-    "size": "Connections to the provider that are open",
-    "in_use": "Connections that carry a call",
+    "size": "Connections of a provider's pool",
+    "in_use": "Connections with a call under way",
     "waiting": "Calls that wait for a connection",
     "connecting": "Connections being opened",
-    "desired": "Connections that the rule of the pool asks for",
+    "desired": "Connections that the load asks for",
 }
-_CALLS = ("calls", "failures", "slow", "not_permitted")
+_WINDOW = {
+    "calls": "Calls in a breaker's window",
+    "failures": "Failed calls in a breaker's window",
+    "slow": "Slow calls in a breaker's window",
+    "not_permitted": "Calls that a breaker did not let through",
+}
 
 
-class Upstreams(Collector):
-    """Pools and breakers as they are when somebody looks. The hot path pays nothing for it."""
+class _Upstreams(Collector):
+    """Pools and breakers, read when somebody asks."""
 
-    def __init__(self, registry: Any = REGISTRY) -> None:
-        self._watched: dict[str, tuple[PoolLike | None, Mapping[str, BreakerLike]]] = {}
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.watched: dict[str, tuple[PoolView | None, Mapping[str, BreakerView]]] = {}
         registry.register(self)
 
-    def watch(self, provider: str, pool: PoolLike | None, breakers: Mapping[str, BreakerLike]) -> None:
-        """Show these from now on, in the place of what the provider showed before.
-
-        Args:
-            pool: None where the connections are somebody else's.
-            breakers: By the model's name; read anew each time, so it may grow.
-        """
-        self._watched[provider] = (pool, breakers)
-
-    def forget(self, provider: str) -> None:
-        """Show the provider no more. Does nothing if it is not shown."""
-        self._watched.pop(provider, None)
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        """The families without samples."""
-        return self._collect({})
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The families with their samples as of now."""
-        return self._collect(self._watched)
-
-    @staticmethod
-    def _collect(watched: dict[str, tuple[PoolLike | None, Mapping[str, BreakerLike]]]) -> Iterator[GaugeMetricFamily]:
-        for what, documentation in _POOL.items():
-            family = GaugeMetricFamily(f"xiaoer_upstream_pool_{what}", documentation, labels=["provider"])
-            for provider, (pool, _) in watched.items():
-                if pool is not None:
-                    family.add_metric([provider], getattr(pool, what))
-            yield family
-        states = GaugeMetricFamily(
-            "xiaoer_breaker_state", "1 for the state that the breaker is in", labels=["provider", "model", "state"]
+    def describe(self) -> Iterator[Metric]:
+        for key, text in _POOL.items():
+            yield GaugeMetricFamily(f"xiaoer_upstream_pool_{key}", text, labels=("provider",))
+        yield GaugeMetricFamily(
+            "xiaoer_breaker_state", "1 for the state it is in", labels=("provider", "model", "state")
         )
-        calls = GaugeMetricFamily(
-            "xiaoer_breaker_calls",
-            "Calls in the breaker's window, and those it has not let through",
-            labels=["provider", "model", "kind"],
-        )
-        for provider, (_, breakers) in watched.items():
+        for key, text in _WINDOW.items():
+            yield GaugeMetricFamily(f"xiaoer_breaker_{key}", text, labels=("provider", "model"))
+
+    def collect(self) -> Iterator[Metric]:
+        families = {family.name: family for family in self.describe()}
+
+        def add(name: str, labels: Sequence[str], value: float) -> None:
+            families[name].add_metric(labels, value)  # type: ignore[attr-defined]
+
+        for provider, (pool, breakers) in self.watched.items():
+            for key in _POOL if pool is not None else ():
+                add(f"xiaoer_upstream_pool_{key}", (provider,), getattr(pool, key))
             for model, breaker in list(breakers.items()):
-                now = breaker.state
-                for state in type(now):
-                    states.add_metric([provider, model, state.name.lower()], float(state is now))
-                snapshot = breaker.snapshot()
-                for kind in _CALLS:
-                    calls.add_metric([provider, model, kind], getattr(snapshot, kind))
-        yield states
-        yield calls
+                state = breaker.state
+                for other in type(state):
+                    add("xiaoer_breaker_state", (provider, model, other.name.lower()), float(other is state))
+                now = breaker.snapshot()
+                for key in _WINDOW:
+                    add(f"xiaoer_breaker_{key}", (provider, model), getattr(now, key))
+        yield from families.values()
 
 
-UPSTREAMS = Upstreams()
-watch = UPSTREAMS.watch
-forget = UPSTREAMS.forget
+_upstreams = _Upstreams()
+
+
+def watch(provider: str, pool: PoolView | None, breakers: Mapping[str, BreakerView]) -> Callable[[], None]:
+    """Show a provider's pool and breakers; returns what ends that. No pool: its connections are the SDK's own."""
+    _upstreams.watched[provider] = (pool, breakers)
+    return lambda: _upstreams.watched.pop(provider, None) and None

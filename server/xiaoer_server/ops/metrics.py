@@ -32,18 +32,13 @@ class Tally(Collector):
         self.name = name
         self.documentation = documentation
         self.labels = labels
-        self.values: dict[tuple[str | int, ...], float] = {} if labels else {(): 0}
+        self.values: dict[tuple[str | int, ...], int] = {} if labels else {(): 0}
         REGISTRY.register(self)
 
     def inc(self, *labels: str | int) -> None:
         """Count one; as many labels as the tally was made with."""
         values = self.values
         values[labels] = values.get(labels, 0) + 1
-
-    def add(self, amount: float, *labels: str | int) -> None:
-        """Count `amount`, which is not negative."""
-        values = self.values
-        values[labels] = values.get(labels, 0) + amount
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         """The family without samples, for the registry's check of names."""

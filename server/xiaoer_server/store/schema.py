@@ -143,3 +143,44 @@ words = Table(
     Column("tags", Json, nullable=False),
     **MYSQL,
 )
+
+#: Keys of the gateway under /v1. The secret is not among the columns, only its SHA-256, in hex. Amounts of money are in
+#: billionths of whatever currency the prices are in: sums of whole numbers are exact. `used_at` is a day.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("tenant", Slug, ForeignKey("tenants.id"), primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("hint", String(16), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("models", Json, nullable=False),
+    Column("requests_per_minute", BigInteger, nullable=False),
+    Column("tokens_per_minute", BigInteger, nullable=False),
+    Column("streams", BigInteger, nullable=False),
+    Column("budget", BigInteger, nullable=False),
+    Column("created_at", Millis, nullable=False),
+    Column("expires_at", Millis),
+    Column("revoked_at", Millis),
+    Column("used_at", Millis),
+    **MYSQL,
+)
+
+#: Sums of an hour. No foreign keys: what was used stays on the books whatever happens to its tenant or key, and a row
+#: that the database refused would be lost. An empty `api_key` is the chat's own use.
+usage = Table(
+    "usage",
+    metadata,
+    Column("tenant", Slug, primary_key=True),
+    Column("hour", Millis, primary_key=True, autoincrement=False),
+    Column("api_key", Id, primary_key=True),
+    Column("model", String(255), primary_key=True),
+    Column("provider", Slug, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("cached", BigInteger, nullable=False),
+    Column("prompt", BigInteger, nullable=False),
+    Column("completion", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    **MYSQL,
+)
