@@ -18,7 +18,7 @@ from xiaoer_server.chat.log import ConversationLog
 from xiaoer_server.chat.pipeline import Pipeline
 from xiaoer_server.config import AnswerSettings, Settings
 from xiaoer_server.errors import ServerError
-from xiaoer_server.llm.provider import ChatMessage, ModelError
+from xiaoer_server.llm.provider import ModelError, ModelRequest
 from xiaoer_server.ops import metrics
 from xiaoer_server.store import writer as writer_module
 from xiaoer_server.store.engine import Store
@@ -42,13 +42,20 @@ class Model:
     def __init__(self) -> None:
         self.scripts: list[Script] = [well]
         self.asked: list[list[str]] = []
+        self.requests: list[ModelRequest] = []
 
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
 
-    async def stream(self, messages: list[ChatMessage], on_text: Callable[[str], None]) -> str:
-        self.asked.append([message.content for message in messages if message.role == "user"])
+    async def stream(
+        self,
+        request: ModelRequest,
+        on_text: Callable[[str], None],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> str:
+        self.requests.append(request)
+        self.asked.append([message.content for message in request.messages if message.role == "user"])
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         return await script(on_text)
 

@@ -4,15 +4,20 @@ Prometheus writes a metric's dots as underscores and its unit behind it. The buc
 advise. A call observes four histograms; prometheus-client's would take ten microseconds for that, so these are plain
 lists that one loop owns.
 
-Source of names and buckets: OpenTelemetry semantic conventions, "Generative AI metrics".
+Source of names, attributes and buckets: OpenTelemetry's GenAI semantic conventions (github.com/open-telemetry/
+semantic-conventions-genai, docs/gen-ai/gen-ai-metrics.md, Apache-2.0, status "development" in November 2026).
+`gen_ai_provider_name` is the provider's name in our settings, each of which has one address, so there is no
+`server.address`; `error_type` is empty where nothing went wrong. No label holds what a caller made up.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -31,30 +36,40 @@ _LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_mode
 class FastHistogram(Collector):
     """A histogram for the hot path. Not thread-safe: only the event loop's thread may observe."""
 
-    def __init__(self, name: str, documentation: str, labels: tuple[str, ...], buckets: Sequence[float]) -> None:
-        self._name = name
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labels: tuple[str, ...],
+        buckets: Sequence[float],
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self.name = name
+        self.labels = labels
+        self.buckets = tuple(buckets)
         self._documentation = documentation
-        self._labels = labels
-        self._buckets = tuple(buckets)
+        # Of each set of labels the count of every bucket by itself, then the sum of the values.
         self._rows: dict[tuple[str, ...], list[float]] = {}
-        REGISTRY.register(self)
+        registry.register(self)
 
     def observe(self, value: float, *labels: str) -> None:
         """Count one value, with as many labels as the histogram was made with."""
         row = self._rows.get(labels)
         if row is None:
-            row = self._rows[labels] = [0.0] * (len(self._buckets) + 2)
-        row[bisect_left(self._buckets, value)] += 1
+            if len(labels) != len(self.labels):
+                raise ValueError(f"{self.name} has the labels {self.labels}, not {len(labels)}")
+            row = self._rows[labels] = [0.0] * (len(self.buckets) + 2)
+        row[bisect_left(self.buckets, value)] += 1
         row[-1] += value
 
     def describe(self) -> Iterator[Metric]:
         """The family without samples, for the registry's check of names."""
-        yield HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        yield HistogramMetricFamily(self.name, self._documentation, labels=self.labels)
 
     def collect(self) -> Iterator[Metric]:
         """The family with its samples as of now."""
-        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
-        edges = [*map(floatToGoString, self._buckets), "+Inf"]
+        family = HistogramMetricFamily(self.name, self._documentation, labels=self.labels)
+        edges = [*map(floatToGoString, self.buckets), "+Inf"]
         for labels, row in list(self._rows.items()):
             total = 0.0
             buckets = []
@@ -136,13 +151,6 @@ class PoolView(Protocol):
     def desired(self) -> int: ...
 
 
-class StateView(Protocol):
-    """A state of a breaker: an enum's member."""
-
-    @property
-    def name(self) -> str: ...
-
-
 class SnapshotView(Protocol):
     """What a breaker's window holds."""
 
@@ -160,7 +168,7 @@ class BreakerView(Protocol):
     """What is shown of a breaker."""
 
     @property
-    def state(self) -> StateView: ...
+    def state(self) -> Enum: ...
     def snapshot(self) -> SnapshotView: ...
 
 
@@ -182,9 +190,9 @@ _WINDOW = {
 class _Upstreams(Collector):
     """Pools and breakers, read when somebody asks."""
 
-    def __init__(self) -> None:
-        self.watched: dict[str, tuple[PoolView, Mapping[str, BreakerView]]] = {}
-        REGISTRY.register(self)
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.watched: dict[str, tuple[PoolView | None, Mapping[str, BreakerView]]] = {}
+        registry.register(self)
 
     def describe(self) -> Iterator[Metric]:
         for key, text in _POOL.items():
@@ -202,10 +210,12 @@ class _Upstreams(Collector):
             families[name].add_metric(labels, value)  # type: ignore[attr-defined]
 
         for provider, (pool, breakers) in self.watched.items():
-            for key in _POOL:
+            for key in _POOL if pool is not None else ():
                 add(f"xiaoer_upstream_pool_{key}", (provider,), getattr(pool, key))
             for model, breaker in list(breakers.items()):
-                add("xiaoer_breaker_state", (provider, model, breaker.state.name.lower()), 1)
+                state = breaker.state
+                for other in type(state):
+                    add("xiaoer_breaker_state", (provider, model, other.name.lower()), float(other is state))
                 now = breaker.snapshot()
                 for key in _WINDOW:
                     add(f"xiaoer_breaker_{key}", (provider, model), getattr(now, key))
@@ -215,7 +225,7 @@ class _Upstreams(Collector):
 _upstreams = _Upstreams()
 
 
-def watch(provider: str, pool: PoolView, breakers: Mapping[str, BreakerView]) -> Callable[[], None]:
-    """Show a provider's pool and breakers; returns what ends that."""
+def watch(provider: str, pool: PoolView | None, breakers: Mapping[str, BreakerView]) -> Callable[[], None]:
+    """Show a provider's pool and breakers; returns what ends that. No pool: its connections are the SDK's own."""
     _upstreams.watched[provider] = (pool, breakers)
     return lambda: _upstreams.watched.pop(provider, None) and None
