@@ -67,7 +67,7 @@ def main() -> None:
         (BUILD / "gateway.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     if not options.quick and not options.only:
         gateway_report.write(report, Path(__file__).with_name("README.md"))
-    if any(result.problems for result in report.results):
+    if any(result.problems for result in report.results if result.ours):
         raise SystemExit("answers were not as sent; see above")
 
 
