@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import and_, bindparam, exists, func, insert, literal, select, update
@@ -90,4 +90,5 @@ class HandOffs:
     async def open(self) -> list[HandOff]:
         """All that are not done, oldest first, with whether their notice is in the log."""
         async with self._store.engine.connect() as connection:
-            return [HandOff(*row[:-1], bool(row[-1])) for row in await connection.execute(_OPEN)]
+            found: list[tuple[Any, ...]] = [tuple(row) for row in await connection.execute(_OPEN)]
+        return [HandOff(*row) for row in found]
