@@ -99,6 +99,8 @@ class Answer:
 
     def _send_next(self) -> None:
         """Send one token and see when the next is due. The times are kept from the start, so nothing drifts."""
+        if self.connection.gone:
+            return
         if self.at == self.position and not self._midway():
             return
         draft = self.draft
@@ -108,7 +110,8 @@ class Answer:
         self._write(self._token())
         simulator = self.simulator
         due = self.at + simulator.jitter * (simulator.random.random() * 2 - 1)
-        self.connection.later(self.start_at + due / simulator.rate, self._send_next)
+        connection = self.connection
+        simulator.wheel.add(connection.loop, self.start_at + due / simulator.rate, self._send_next)
 
     def _send_all(self) -> None:
         out: list[bytes] = []

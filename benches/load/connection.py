@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._head: bytes | None = None
         self._waiting: deque[tuple[Head, bytes]] = deque()
         self._begun = False
+        self.gone = False
         self._busy = False
         self._keep_alive = True
         self._timer: asyncio.TimerHandle | None = None
@@ -81,6 +82,7 @@ class Connection(asyncio.Protocol):
         self.simulator.connections.add(self)
 
     def connection_lost(self, _: Exception | None) -> None:
+        self.gone = True
         self.simulator.connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()

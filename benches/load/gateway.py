@@ -24,7 +24,7 @@ from benches.load.machine import Cores, describe, raise_descriptor_limit
 from benches.load.simulator import Simulator
 from benches.load.subjects import BUILD, SUBJECTS, Missing, Place, Subject, versions
 
-QUICK = Plan(seconds=0.5, warm=0.2, connections=8, streams=(10, 20), tokens=25, seconds_paced=1.0)
+QUICK = Plan(seconds=0.3, warm=0.1, connections=8, streams=(20,), tokens=20, seconds_paced=0.5)
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
         (BUILD / "gateway.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     if not options.quick and not options.only:
         gateway_report.write(report, Path(__file__).with_name("README.md"))
-    if any(result.problems for result in report.results):
+    if any(result.problems for result in report.results if result.ours):
         raise SystemExit("answers were not as sent; see above")
 
 
@@ -104,7 +104,7 @@ async def _one(bench: Bench, subject: Subject, result: Result, place: Place) -> 
     child, endpoint = await asyncio.to_thread(opened.__enter__)
     try:
         print(f"{subject.name}: measuring", flush=True)
-        await asyncio.sleep(1)
+        await asyncio.sleep(min(1.0, bench.plan.seconds))
         await bench.measure(result, child, endpoint)
         for line in gateway_report.row(result, bench.direct):
             print(f"  {line}", end="")

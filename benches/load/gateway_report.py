@@ -109,7 +109,7 @@ def _notes(report: Report) -> str:
         )
     notes += [f"- {result.name} failed at {failure[:160]}" for result in report.results for failure in result.failures]
     notes += [
-        f"- **{result.name}: {len(result.problems)} answers were wrong.** First: {result.problems[0][:200]}"
+        f"- **{result.name}: {len(result.problems)} answers were lost or wrong.** First: {result.problems[0][:200]}"
         for result in report.results
         if result.problems
     ]

@@ -92,6 +92,7 @@ class Bench:
         self.simulator = simulator
         self.plan = plan
         self.direct: dict[int, Paced] = {}
+        self._round = 0.0
 
     def _pace(self, rate: float, tokens: int) -> None:
         self.simulator.rate = rate
@@ -132,11 +133,13 @@ class Bench:
         self._pace(0.0, 100)
         expected = await self._expected(stream=stream)
         try:
-            raw = await ask_once(endpoint, stream=stream)
-            expected.check_raw(raw)
+            expected.check_raw(await ask_once(endpoint, stream=stream))
+            began = time.perf_counter()
+            expected.check_raw(await ask_once(endpoint, stream=stream))
+            self._round = self.plan.connections * (time.perf_counter() - began)
         except (WrongAnswer, TimeoutError) as problem:
             what = "streams" if stream else "answers"
-            (result.problems if result.ours else result.failures).append(f"{what}: {problem or 'none in 30 s'}")
+            (result.problems if result.ours else result.failures).append(f"{what}: {str(problem) or 'none in 30 s'}")
             return False
         return True
 
@@ -145,7 +148,9 @@ class Bench:
         self._pace(0.0, 100)
         load = _Measured(endpoint, await self._expected(stream=stream), stream=stream)
         load.child = child
-        took = await load.run(plan.connections, warm=plan.warm, seconds=plan.seconds)
+        # Who needs seconds for one round of all callers is given time for some of them.
+        warm, seconds = max(plan.warm, min(20.0, self._round)), max(plan.seconds, min(20.0, 3 * self._round))
+        took = await load.run(plan.connections, warm=warm, seconds=seconds)
         _note(load, result)
         answers = max(1, load.measured[0])
         return Fast(load.measured[0] / took, load.used / answers, load.used / took, load.own / took)
@@ -157,6 +162,7 @@ class Bench:
         load.child = child
         # They begin over the time of one answer, so that as many begin as end from then on.
         cycle = FIRST_TOKEN + plan.tokens / RATE
+        load.lasts = plan.tokens / RATE - 0.1
         took = await load.run(streams, warm=plan.warm, seconds=plan.seconds_paced, spread=cycle)
         assert load.expected is not None
         tokens = load.measured[1] * plan.tokens / load.expected.chunks

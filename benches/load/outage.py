@@ -180,7 +180,7 @@ async def _scene(simulator: Simulator, port: int, *, quick: bool) -> list[tuple[
         phases.append(scene.phase)
         await asyncio.sleep(seconds)
 
-    pace = 0.2 if quick else 1.0
+    pace = 0.1 if quick else 1.0
     scene.phase = Phase("")
     visitors = await connect_all(Visitor, port, await open_sessions(port, 4 if quick else VISITORS), scene)
     loop = asyncio.get_running_loop()

@@ -31,6 +31,7 @@ from benches.load.connection import Connection, Head
 from benches.load.drafts import Draft
 from benches.load.faults import Fault, draw, parse
 from benches.load.replies import MODEL, sample
+from benches.load.wheel import Wheel
 
 
 class Simulator:
@@ -88,6 +89,7 @@ class Simulator:
         self.seen: deque[Head] = deque(maxlen=100)
         self.heads: dict[bytes, Head] = {}
         self.drafts: dict[bytes, Draft] = {}
+        self.wheel = Wheel()
         self.connections: set[Connection] = set()
         self._server: asyncio.AbstractServer | None = None
 

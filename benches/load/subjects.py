@@ -66,7 +66,7 @@ _ALL = (
     + "[tracing]\nendpoint = 'http://127.0.0.1:9/v1/traces'\nratio = 0.01\n"
 )
 _LIMITS = (
-    *("--requests-per-minute", "1000000000", "--tokens-per-minute", "100000000000"),
+    *("--requests-per-minute", "1000000000", "--tokens-per-minute", "1000000000"),
     *("--streams", "100000", "--budget", "1000000000"),
 )
 

@@ -59,7 +59,8 @@ class Upstream:
         self._proxied = url.scheme in getproxies() and not proxy_bypass(self._host)
         key = settings.api_key or os.environ.get(settings.api_key_env, "")
         if not (key.isascii() and key.isprintable()):
-            raise ConfigError(f"providers.{name}.api_key: holds what no header can carry; allowed: printable ASCII")
+            where = "model" if loopback else f"providers.{name}"
+            raise ConfigError(f"{where}.api_key: holds what no header can carry; allowed: printable ASCII")
         lines = [f"Host: {url.netloc.rpartition('@')[2]}", f"User-Agent: xiaoer/{__version__}"]
         lines += ["Content-Type: application/json", "Accept: application/json, text/event-stream"]
         # Compressing a stream of tokens only holds them back.
