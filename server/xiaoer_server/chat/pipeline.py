@@ -1,7 +1,8 @@
 """The one place that orders the stages of a message.
 
     accept: filter(in) → log → burst
-    answer: history → knowledge → model, or the knowledge's own passage → filter(stream) → log
+    answer: history → knowledge → model → filter(stream) → log
+            model cannot be asked: what it answered before → the knowledge's own passage → hand-off to a human
 
 What people wait on goes through the urgent lane, the rest behind it; both are bounded.
 """
@@ -13,22 +14,25 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from xiaoer import PriorityQueue, WordFilter
 
 from ..brain import prompt
-from ..brain.answerer import compose
+from ..brain.answer_memory import AnswerMemory
+from ..brain.answerer import Answer, compose
 from ..brain.knowledge import Knowledge, Passage
 from ..brain.language import language_of
 from ..config import Settings, TenantSettings
 from ..errors import ServerError, Unavailable
-from ..llm.provider import ModelError, ModelRequest, Provider
+from ..llm.provider import ModelError, ModelFailure, ModelRequest, Provider
 from ..ops import metrics
+from ..store.handoffs import NOTICE
 from .answer import AnswerSink
 from .burst import Burst
 from .conversation import Conversation
 from .entries import Entry, Flags, Source, Typing
+from .handoff import HandOffs
 from .log import ConversationLog
 
 log = logging.getLogger(__name__)
@@ -64,6 +68,20 @@ LONGEST_QUESTION = 200
 Key = tuple[str, str]
 
 
+class Asking(NamedTuple):
+    """What is asked, and what there is to answer it with.
+
+    `grounds` is all that an answer rests on besides the question; None where the conversation so far counts too.
+    """
+
+    conversation: Conversation
+    asked: list[Entry]
+    passages: list[Passage]
+    sources: list[Source] | None
+    request: ModelRequest
+    grounds: str | None
+
+
 class Turn:
     """What the pipeline knows of one conversation while messages of it are unanswered.
 
@@ -89,6 +107,8 @@ class Pipeline:
         words: The word filter of each tenant.
         shops: Each tenant's name and its own rules for the model.
         provider: The model, or None where the built-in answerer works alone.
+        handoffs: The queue for a human; None where there is none to wait for.
+        memory: What the model answered before.
     """
 
     def __init__(
@@ -99,6 +119,8 @@ class Pipeline:
         words: Mapping[str, WordFilter],
         shops: Mapping[str, tuple[str, str]],
         provider: Provider | None,
+        handoffs: HandOffs | None = None,
+        memory: AnswerMemory | None = None,
     ) -> None:
         self._settings = settings
         self._log = conversations
@@ -106,7 +128,10 @@ class Pipeline:
         self._words = words
         self._shops = shops
         self._options = {slug: _options(settings, tenant) for slug, tenant in settings.tenants.items()}
+        self._threshold = settings.answer.evidence_threshold
         self._provider = provider
+        self._handoffs = handoffs
+        self._memory = memory if memory is not None else AnswerMemory()
         self._queue: PriorityQueue[Key] = PriorityQueue(2, settings.answer.max_waiting)
         self._turns: dict[Key, Turn] = {}
         self._slots = asyncio.Semaphore(settings.answer.concurrency)
@@ -309,58 +334,88 @@ class Pipeline:
         sink.covers = asked[-1].seq
         sink.asked_at = time.monotonic()
         conversation.tell(Typing("assistant"))
-        passages = await self._knowledge.search(conversation.tenant, question, limit=self._settings.answer.passages)
-        if self._provider is not None and await self._from_model(
-            self._provider, conversation, sink, words, passages, history
-        ):
+        passages = await self._search(conversation, question)
+        if self._provider is None:
+            await self._from_knowledge(sink, compose(question, passages, threshold=self._threshold))
             return
-        await self._from_knowledge(sink, question, passages)
+        asking = self._asking(conversation, asked, history, passages)
+        failure = await self._from_model(self._provider, asking, sink, words)
+        if failure is not None:
+            await self._without_model(failure, asking, sink)
+
+    async def _search(self, conversation: Conversation, question: str) -> list[Passage]:
+        return await self._knowledge.search(conversation.tenant, question, limit=self._settings.answer.passages)
+
+    def _asking(
+        self, conversation: Conversation, asked: list[Entry], history: list[Entry], passages: list[Passage]
+    ) -> Asking:
+        tenant = conversation.tenant
+        evidence = [passage for passage in passages if passage.score >= self._threshold]
+        said = [(entry.role, entry.text) for entry in history]
+        messages = prompt.build(*self._shops[tenant], evidence, said, max_chars=self._settings.answer.history_chars)
+        request = ModelRequest(messages, tenant, conversation.id, *self._options.get(tenant, (None, None)))
+        # An opening question, of which nothing was masked, is answered from the rules and the evidence alone.
+        opening = len(history) == len(asked) and all(entry.flags is None for entry in asked)
+        grounds = messages[0].content if opening else None
+        return Asking(conversation, asked, passages, _sources(evidence), request, grounds)
 
     async def _from_model(
-        self,
-        provider: Provider,
-        conversation: Conversation,
-        sink: AnswerSink,
-        words: WordFilter,
-        passages: list[Passage],
-        history: list[Entry],
-    ) -> bool:
-        """Stream the model's answer; False if it failed before its first token."""
-        answer = self._settings.answer
-        shop, rules = self._shops[conversation.tenant]
-        evidence = [passage for passage in passages if passage.score >= answer.evidence_threshold]
-        messages = prompt.build(
-            shop, rules, evidence, [(entry.role, entry.text) for entry in history], max_chars=answer.history_chars
-        )
+        self, provider: Provider, asking: Asking, sink: AnswerSink, words: WordFilter
+    ) -> ModelFailure | None:
+        """Stream the model's answer; None if there is one, even if it broke off, else why nothing was seen of it."""
         sink.answered_by = f"model:{provider.name}"
-
-        request = ModelRequest(
-            messages, conversation.tenant, conversation.id, *self._options.get(conversation.tenant, (None, None))
-        )
         try:
-            finish_reason = await provider.stream(request, sink.text)
+            finish_reason = await provider.stream(asking.request, sink.text)
         except ModelError as error:
             log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
             metrics.MODEL_FAILURES.labels(error.failure).inc()
-            if sink.started:
-                await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
-                metrics.ANSWERS.labels("model", "interrupted").inc()
-                return True
-            sink.reset(words)
-            return False
-        await sink.finish(finish_reason, _sources(evidence))
+            if not sink.started:
+                sink.reset(words)
+                return error.failure
+            await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
+            metrics.ANSWERS.labels("model", "interrupted").inc()
+            return None
+        whole = await sink.finish(finish_reason, asking.sources)
         metrics.ANSWERS.labels("model", "whole").inc()
-        return True
+        if asking.grounds is not None and whole.finish_reason == "stop":
+            self._memory.remember(
+                asking.conversation.tenant, _joined(asking.asked), asking.grounds, whole.text, whole.sources
+            )
+        return None
 
-    async def _from_knowledge(self, sink: AnswerSink, question: str, passages: list[Passage]) -> None:
+    async def _without_model(self, failure: ModelFailure, asking: Asking, sink: AnswerSink) -> None:
+        """The model cannot be asked: say what it said before, or what the shop's articles say, or fetch a human."""
+        conversation, asked, passages = asking.conversation, asking.asked, asking.passages
+        if asking.grounds is not None:
+            remembered = self._memory.find(conversation.tenant, _joined(asked), asking.grounds)
+            if remembered is not None:
+                await self._say(sink, "memory", remembered.text, remembered.sources)
+                metrics.ANSWERS.labels("memory", "whole").inc()
+                return
+        # What is in the queue for a human already is no part of the question any more.
+        new = _since_notice(conversation, asked)
+        if len(new) < len(asked):
+            passages = await self._search(conversation, _joined(new))
+        answer = compose(_joined(new), passages, threshold=self._threshold)
+        if answer.confident or self._handoffs is None:
+            await self._from_knowledge(sink, answer)
+            return
+        await self._handoffs.hand_over(conversation, failure, language_of(_joined(asked)))
+        metrics.ANSWERS.labels("handoff", "waiting").inc()
+
+    async def _from_knowledge(self, sink: AnswerSink, answer: Answer) -> None:
         """Stream the fitting passage, or say that there is none and offer a human."""
-        answer = compose(question, passages, threshold=self._settings.answer.evidence_threshold)
-        sink.answered_by = "knowledge"
-        for start in range(0, len(answer.text), TYPING_STEP):
-            sink.text(answer.text[start : start + TYPING_STEP])
-            await asyncio.sleep(TYPING_STEP / TYPING_PACE)
-        await sink.finish("stop", answer.sources or None)
+        await self._say(sink, "knowledge", answer.text, answer.sources or None)
         metrics.ANSWERS.labels("knowledge", "confident" if answer.confident else "unsure").inc()
+
+    @staticmethod
+    async def _say(sink: AnswerSink, answered_by: str, text: str, sources: list[Source] | None) -> None:
+        """Stream a text that is there already, at the pace of somebody who types fast."""
+        sink.answered_by = answered_by
+        for start in range(0, len(text), TYPING_STEP):
+            sink.text(text[start : start + TYPING_STEP])
+            await asyncio.sleep(TYPING_STEP / TYPING_PACE)
+        await sink.finish("stop", sources)
 
     def _question(self, conversation: Conversation, covered: int = 0) -> tuple[list[Entry], list[Entry]]:
         """What is unanswered, and the history window that ends with it.
@@ -388,6 +443,17 @@ def _options(settings: Settings, tenant: TenantSettings) -> tuple[float | None, 
     model = settings.model
     held = None if wanted is None else min(max(wanted, model.temperature_min), model.temperature_max)
     return held, tenant.max_tokens
+
+
+def _since_notice(conversation: Conversation, asked: list[Entry]) -> list[Entry]:
+    """What was asked after the visitor was told of a hand-off; all of it if that was not so."""
+    notices = (
+        entry.seq
+        for entry in reversed(conversation.recent(LONGEST_QUESTION))
+        if entry.answered_by is not None and entry.answered_by.startswith(NOTICE)
+    )
+    told = next(notices, 0)
+    return [entry for entry in asked if entry.seq > told]
 
 
 def _joined(asked: list[Entry]) -> str:

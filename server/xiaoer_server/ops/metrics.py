@@ -68,6 +68,9 @@ FIRST_TOKEN = Histogram(
 )
 OPEN_SOCKETS = Gauge("xiaoer_open_sockets", "Open outlets", ["kind"], registry=REGISTRY)
 QUEUE_DEPTH = Gauge("xiaoer_queue_depth", "Conversations waiting for an answer", ["lane"], registry=REGISTRY)
+HANDOFFS_WAITING = Gauge(
+    "xiaoer_handoffs_waiting", "Conversations in the queue for a human that nobody has taken", registry=REGISTRY
+)
 
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)

@@ -184,3 +184,22 @@ usage = Table(
     Column("cost", BigInteger, nullable=False),
     **MYSQL,
 )
+
+#: Conversations that wait, or waited, for a human. `number` counts the hand-offs of a conversation from 1: the
+#: constraint refuses a second one that is opened at the same time, by whichever process.
+handoffs = Table(
+    "handoffs",
+    metadata,
+    Column("tenant", Slug, primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("conversation", Id, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("at", Millis, nullable=False),
+    ForeignKeyConstraint(["tenant", "conversation"], ["conversations.tenant", "conversations.id"]),
+    UniqueConstraint("tenant", "conversation", "number"),
+    Index(None, "tenant", "state", "at"),
+    **MYSQL,
+)
