@@ -174,7 +174,7 @@ class ChatEvents:
                 if text is None or not (data.endswith(self._unfinished) or self._goes_on(data)):
                     return self._mixed(block, events, texts)
                 texts.append(text)
-            return self._plain(block, texts)
+            return self._plain(block, texts) if texts else self._each(block)
         except (XiaoerError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamError("malformed", "the upstream sent an unreadable event", answered=True) from error
 
