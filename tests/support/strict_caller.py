@@ -154,6 +154,6 @@ def _events(body: bytes) -> tuple[str, str | None, bool, dict[str, Any] | None]:
             return text, finish, done, shaped(event)
         for choice in event["choices"]:
             if choice["index"] == 0:
-                text += choice["delta"].get("content") or ""
+                text += str(choice["delta"].get("content") or "")
                 finish = choice.get("finish_reason") or finish
     return text, finish, done, None
