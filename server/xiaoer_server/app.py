@@ -17,6 +17,7 @@ from xiaoer import Word, WordFilter
 
 from .brain import markdown, wordlist
 from .brain.knowledge import Knowledge
+from .chat.handoff import HandOffs
 from .chat.log import ConversationLog
 from .chat.pipeline import Pipeline
 from .config import Settings
@@ -101,6 +102,8 @@ async def _serve_chat(
 ) -> None:
     conversations = ConversationLog(store)
     knowledge = Knowledge(store)
+    handoffs = HandOffs(store, conversations)
+    await handoffs.load()
     pipeline = Pipeline(
         settings,
         conversations,
@@ -108,6 +111,7 @@ async def _serve_chat(
         words,
         {slug: (tenant.name, settings.tenants[slug].system_prompt) for slug, tenant in tenants.items()},
         models.provider,
+        handoffs,
     )
     try:
         signer = Signer.open(data, settings.security)

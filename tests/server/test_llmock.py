@@ -53,7 +53,7 @@ async def test_refusals_fall_back_and_obey_the_rules_of_retrying(
     assert entry["answered_by"] == "knowledge"
     verdict = judge(mock.state.journal.records())
     assert verdict.passed, verdict.render()
-    assert verdict.attempts == (2 if status in {408, 429} or status >= 500 else 1)
+    assert verdict.attempts == (3 if status in {408, 429} or status >= 500 else 1)
 
 
 async def test_a_whole_stream_is_stored_as_it_came(served: XiaoerProcess, mock: LLMockServer) -> None:

@@ -14,7 +14,11 @@ REPLY = "The parcel left our house on Monday and will be with you on Wednesday a
 def toml(base_url: str) -> str:
     return (
         WIDE_LIMITS + "[answer]\nburst_ms = 0\n"
-        f"[model]\nbase_url = '{base_url}'\nname = 'simulated'\ntoken_seconds = 0.5\nfirst_token_seconds = 2.0\n"
+        # So many failures as these tests provoke would open a breaker and use a budget up.
+        "[gateway]\nretry_budget = 1.0\n"
+        f"[providers.main]\nbase_url = '{base_url}'\nallow_private = true\nbreaker = 'disabled'\n"
+        "token_seconds = 0.5\nfirst_token_seconds = 2.0\n"
+        "[models.simulated]\ntargets = ['main']\n[model]\nname = 'simulated'\n"
     )
 
 

@@ -59,6 +59,7 @@ class _Chunk(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Chunk).decode
 _Key = tuple[int, str]
+_CONTENT: _Key = (0, "content")
 
 
 class _Held:
@@ -163,7 +164,7 @@ class ChatEvents:
 
     def _take(self, block: bytes) -> bytes:
         try:
-            if self._every_choice or self._held:
+            if self._every_choice:
                 return self._each(block)
             events = self._feed(block)
             texts: list[str] = []
@@ -173,7 +174,7 @@ class ChatEvents:
                 if text is None or not (data.endswith(self._unfinished) or self._goes_on(data)):
                     return self._mixed(block, events, texts)
                 texts.append(text)
-            return self._plain(block, "".join(texts), len(texts))
+            return self._plain(block, texts) if texts else self._each(block)
         except (XiaoerError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamError("malformed", "the upstream sent an unreadable event", answered=True) from error
 
@@ -189,16 +190,55 @@ class ChatEvents:
 
     # -- many events at once ----------------------------------------------------------------------------------
 
-    def _plain(self, block: bytes, text: str, events: int) -> bytes:
-        """A block in which every event is a piece of the first choice's text."""
-        self.chunks += events
-        if not text:
+    def _plain(self, block: bytes, texts: list[str]) -> bytes:
+        """A block of events that are pieces of the first choice's text, which are `texts`."""
+        self.chunks += len(texts)
+        text = "".join(texts) if len(texts) > 1 else texts[0]
+        if text:
+            self._begun = True
+            if self._main is None:
+                return block
+            passed = self._main.feed(text)
+            if passed == text and not self._held:
+                return block
+        elif not self._held:
             return block
-        self._begun = True
-        if self._main is None:
-            return block
-        passed = self._main.feed(text)
-        return block if passed == text else self._align(block, passed)
+        else:
+            passed = ""
+        return self._align(block, texts, text, passed)
+
+    def _align(self, block: bytes, texts: list[str], text: str, passed: str) -> bytes:
+        """The filter changed the block's text or holds some of it: find the events that this concerns."""
+        if len(texts) == 1 and block.find(b"\n\n") == len(block) - 2:
+            # A token at a time, which is how most streams come.
+            if len(self._channels) > 1:
+                self._finish_other(0, "content")
+            self._hold(block, {_CONTENT: text} if text else {})
+            self._channel(_CONTENT).settle(_CONTENT, passed)
+            return self._release()
+        first = 0
+        if not self._held and text.startswith(passed):
+            # Only the end is held, so only the last events wait.
+            first, left = len(texts), len(text) - len(passed)
+            while left > 0:
+                first -= 1
+                left -= len(texts[first])
+        at = _start_of_last(block, len(texts) - first) if first else 0
+        frames = _frames(block[at:])
+        if len(frames) != len(texts) - first:
+            first = at = 0
+            frames = _frames(block)
+        if len(self._channels) > 1:
+            self._finish_other(0, "content")
+        if len(frames) == len(texts) - first:
+            for frame, piece in zip(frames, texts[first:], strict=True):
+                self._hold(frame, {_CONTENT: piece} if piece else {})
+        else:
+            for frame in frames:  # with comments
+                found = [text_of(event.data) for event in SSEDecoder().feed(frame)]
+                self._hold(frame, {_CONTENT: found[0]} if found and found[0] else {})
+        self._channel(_CONTENT).settle(_CONTENT, passed[sum(map(len, texts[:first])) :])
+        return block[:at] + self._release() if at else self._release()
 
     def _mixed(self, block: bytes, events: list[SSEEvent], texts: list[str]) -> bytes:
         """A block that begins with as many of those as there are `texts`; then come others."""
@@ -207,7 +247,9 @@ class ChatEvents:
             at = _start_of_last(block, rest)
             found = SSEDecoder().feed(block[at:])
             if len(found) == rest and found[0].data == events[len(texts)].data:
-                return self._plain(block[:at], "".join(texts), len(texts)) + self._each(block[at:])
+                if texts:
+                    return self._plain(block[:at], texts) + self._each(block[at:])
+                return self._each(block)
         frames = _frames(block)
         if len(frames) != len(events):
             return self._each(block)  # comments
@@ -216,18 +258,17 @@ class ChatEvents:
         texts = []
         for frame, event in zip(frames, events, strict=True):
             data = event.data
-            text = None if self._held else text_of(data)
+            text = text_of(data)
             if text is not None and self._goes_on(data):
                 run.append(frame)
                 texts.append(text)
                 continue
             if run:
-                sent.append(self._plain(b"".join(run), "".join(texts), len(run)))
-                run.clear()
-                texts.clear()
+                sent.append(self._plain(b"".join(run), texts))
+                run, texts = [], []
             sent.append(self._event(frame, data))
         if run:
-            sent.append(self._plain(b"".join(run), "".join(texts), len(run)))
+            sent.append(self._plain(b"".join(run), texts))
         return b"".join(sent)
 
     def _goes_on(self, data: bytes) -> bool:
@@ -238,19 +279,6 @@ class ChatEvents:
         if at >= 0:
             self._unfinished = data[at:]
         return True
-
-    def _align(self, block: bytes, passed: str) -> bytes:
-        """The filter changed the block's text or held some back: find the events that this concerns."""
-        channel = self._channel((0, "content"))
-        for frame in _frames(block):
-            texts: dict[_Key, str] = {}
-            for event in SSEDecoder().feed(frame):
-                text = text_of(event.data)
-                if text:
-                    texts = {(0, "content"): text}
-            self._hold(frame, texts)
-        channel.settle((0, "content"), passed)
-        return self._release()
 
     # -- one event at a time ----------------------------------------------------------------------------------
 
@@ -302,7 +330,7 @@ class ChatEvents:
         channel = self._channels.get(key)
         if channel is None:
             assert self._words is not None
-            stream = self._main if key == (0, "content") else self._words.stream()
+            stream = self._main if key == _CONTENT else self._words.stream()
             assert stream is not None
             channel = self._channels[key] = _Channel(stream)
         return channel
@@ -310,7 +338,7 @@ class ChatEvents:
     def _finish_other(self, index: int, kind: str) -> None:
         """A choice went on to another kind of text: what its others hold is decided by what there is."""
         if index == 0 and kind != "content" and self._main is not None:
-            self._channel((0, "content"))
+            self._channel(_CONTENT)
         for key, channel in self._channels.items():
             if key[0] == index and key[1] != kind:
                 channel.settle(key, channel.stream.flush())
