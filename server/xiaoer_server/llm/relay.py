@@ -95,7 +95,8 @@ class Ask(msgspec.Struct, frozen=True):
     """What is asked.
 
     `body` makes the bytes for a target's own name of the model; `key` draws the provider and keeps to it; `tenant`
-    has its fair turn where calls wait for connections; `seconds` is the caller's deadline, 0 the provider's own.
+    has its fair turn where calls wait for connections; `seconds` is the caller's deadline, 0 the providers' own
+    `answer_seconds`, and bounds the whole call, whoever is asked how often.
     """
 
     path: str
@@ -161,7 +162,8 @@ class Call:
         self._again: asyncio.TimerHandle | None = None
         self._paused = False
         self.began = monotonic()
-        self.ends = self.began + ask.seconds if ask.seconds else 0.0
+        seconds = ask.seconds or max(target.upstream.settings.answer_seconds for target in self._order)
+        self.ends = self.began + seconds
         self.first_at = 0.0  # when the caller got its first byte
         self.over = False
         self.target: Target | None = None  # who answers
@@ -269,7 +271,7 @@ class Call:
             if target.breaker.try_acquire():
                 self._ask(target)
                 return
-        if self._left <= 0 or (self.ends and now >= self.ends):
+        if self._left <= 0 or now >= self.ends:
             self._give_up(failure)
             return
         self._left -= 1
@@ -278,11 +280,10 @@ class Call:
                 self._ask(other)
                 return
         pause = full_jitter(len(self._tried)) if wait is None else wait
-        ends = self.ends or now + target.upstream.settings.answer_seconds
         if (
             error.kind == "rejected"
             or pause > LONGEST_PAUSE
-            or now + pause >= ends
+            or now + pause >= self.ends
             or not target.upstream.budget.withdraw()
         ):
             self._give_up(failure)
@@ -350,7 +351,7 @@ class Attempt:
         settings = target.upstream.settings
         seconds = settings.first_token_seconds if call.ask.stream else settings.answer_seconds
         self.deadline = self.began + seconds
-        if call.ends and call.ends < self.deadline:
+        if call.ends < self.deadline:
             self.deadline = call.ends
         self._seconds = 0.0  # until the answer began
         self.reused = False
@@ -431,9 +432,8 @@ class Attempt:
                 self.heard = True
                 self._seconds = now - self.began
             settings = self.target.upstream.settings
-            end = call.ends or call.began + settings.answer_seconds
             seconds = min(settings.token_seconds, END_SECONDS) if reader.whole else settings.token_seconds
-            self.deadline = min(now + seconds, end)
+            self.deadline = min(now + seconds, call.ends)
             if piece:
                 call.pieces(self, piece)
 
@@ -482,7 +482,7 @@ class Attempt:
     def late(self, now: float) -> None:
         """The deadline has passed."""
         call = self._call
-        if call.paused and (not call.ends or now < call.ends):
+        if call.paused and now < call.ends:
             return  # it is the caller who does not read; how long that may last is the connection's business
         if self._waiter is not None:
             self._fail(UpstreamError("busy", "no connection to the upstream came free in time"), blame=False)
@@ -501,7 +501,8 @@ class Attempt:
     def resume(self) -> None:
         """Read on."""
         if self._connection is not None:
-            self.deadline = max(self.deadline, monotonic() + self.target.upstream.settings.token_seconds)
+            later = max(self.deadline, monotonic() + self.target.upstream.settings.token_seconds)
+            self.deadline = min(later, self._call.ends)
             self._connection.resume()
 
     def cancel(self) -> None:
