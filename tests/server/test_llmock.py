@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,8 +57,10 @@ async def test_refusals_fall_back_and_obey_the_rules_of_retrying(
     assert verdict.attempts == (3 if status in {408, 429} or status >= 500 else 1)
 
 
-async def test_a_whole_stream_is_stored_as_it_came(served: XiaoerProcess, mock: LLMockServer) -> None:
+async def test_a_whole_stream_is_stored_as_it_came(tmp_path: Path, mock: LLMockServer) -> None:
     mock.state.scenarios.add(Fail(500), Reply(REPLY, times=None))
-    text, done, entry = await ask(served, "Where is my parcel?")
+    # A server of its own: the breaker of the other one may have opened by now.
+    with running(tmp_path / "data", toml=toml(mock.base_url("openai"))) as server:
+        text, done, entry = await ask(server, "Where is my parcel?")
     assert (text, done["finish_reason"]) == (REPLY, "stop")
     assert entry["status"] == "complete"
