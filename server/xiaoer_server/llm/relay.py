@@ -497,13 +497,17 @@ class Attempt:
         """Read nothing more for now."""
         if self._connection is not None:
             self._connection.pause()
+        elif self._adapter is not None:
+            self._adapter.pause()
 
     def resume(self) -> None:
         """Read on."""
+        later = max(self.deadline, monotonic() + self.target.upstream.settings.token_seconds)
+        self.deadline = min(later, self._call.ends)
         if self._connection is not None:
-            later = max(self.deadline, monotonic() + self.target.upstream.settings.token_seconds)
-            self.deadline = min(later, self._call.ends)
             self._connection.resume()
+        elif self._adapter is not None:
+            self._adapter.resume()
 
     def cancel(self) -> None:
         """Nobody wants the answer any more."""

@@ -34,6 +34,12 @@ class Cancel(Protocol):
     def cancel(self) -> None:
         """Give it up at once; its receiver hears nothing more."""
 
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def resume(self) -> None:
+        """Read on."""
+
 
 class Upstream:
     """A provider. `start` pre-warms its pool; a provider that can't be reached does not keep the server from starting.
