@@ -358,7 +358,7 @@ class ChatJob(Job):
     def reader(self) -> ChatEvents:
         request = self._request
         every = request.choices > 1 or request.logprobs
-        self._events = ChatEvents(self._words, usage=request.include_usage, every_choice=every)
+        self._events = ChatEvents(self._words, usage=request.include_usage, every_choice=every, choices=request.choices)
         return self._events
 
     def whole(self, body: bytes) -> None:
