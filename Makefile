@@ -13,7 +13,7 @@ DATA ?= var
 PORT ?= 8000
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build run test bench bench-quick load load-gateway leak fuzz asan lint fmt clean
+.PHONY: help build run test bench bench-quick load load-gateway leak fuzz asan lint fmt clean openai-suite
 
 help:
 	@echo "make build   make .venv and build both distributions, release mode"
@@ -24,6 +24,7 @@ help:
 	@echo "make load    build, then measure the server under load and print one table"
 	@echo "make load-gateway   build, install the gateways to measure against, and measure ours beside them (ten minutes)"
 	@echo "make load-gateway ARGS=--quick   proves that all of it runs that is installed"
+	@echo "make openai-suite   build, then run the official Python client's own tests of our /v1 routes"
 	@echo "make leak    build, then look for memory that a kernel's calls leave behind, about a minute"
 	@echo "make fuzz    build, then fuzz every kernel for FUZZ_SECONDS ($(FUZZ_SECONDS)) against what is too simple to be wrong"
 	@echo "make asan    the kernels' tests on kernels built with sanitizers"
@@ -104,6 +105,10 @@ build/load/.stamp-rust: benches/load/standins/rust/src/main.rs benches/load/stan
 
 load-gateway: $(VENV)/.stamp-build $(if $(findstring --quick,$(ARGS)),,$(PEERS))
 	$(BIN)/python -m benches.load.gateway $(ARGS)
+
+# The official client's own tests of our routes, from its source distribution.
+openai-suite: $(VENV)/.stamp-test
+	PYTHONPATH=tests:. $(BIN)/python -m openai_suite
 
 leak: $(VENV)/.stamp-test
 	XIAOER_LEAK_SECONDS=0.3 $(BIN)/python -m pytest tests/leaks $(ARGS)

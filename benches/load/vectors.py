@@ -22,6 +22,9 @@ class EmbeddingsRequest(msgspec.Struct):
     dimensions: int = DIMENSIONS
 
 
+#: Answer with numbers whatever is asked for, as some servers do.
+FLOATS_ONLY = False
+
 _decode = msgspec.json.Decoder(EmbeddingsRequest).decode
 
 
@@ -32,6 +35,7 @@ def answer(body: bytes) -> bytes:
         msgspec.DecodeError, ValueError: the request is none.
     """
     request = _decode(body)
+    base64_wanted = request.encoding_format == "base64" and not FLOATS_ONLY
     given = request.input
     # A list of numbers is one text in tokens; all others are lists of texts.
     one = isinstance(given, str) or (bool(given) and isinstance(given[0], int))
@@ -41,7 +45,7 @@ def answer(body: bytes) -> bytes:
     data = []
     for index, item in enumerate(items):
         vector = embed(item, request.dimensions)
-        shown = base64.b64encode(vector.tobytes()).decode() if request.encoding_format == "base64" else list(vector)
+        shown = base64.b64encode(vector.tobytes()).decode() if base64_wanted else list(vector)
         data.append({"object": "embedding", "index": index, "embedding": shown})
     used = sum(max(1, len(str(item)) // 4) for item in items)
     usage = {"prompt_tokens": used, "total_tokens": used}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 
 import openai
 import pytest
@@ -228,12 +230,34 @@ async def test_long_input_is_refused_by_default(gateway: Gateway) -> None:
 
 
 def _keys(gateway: Gateway, *arguments: str) -> str:
-    import subprocess
-    import sys
-
     command = [sys.executable, "-m", "xiaoer_server.cli", "keys", *arguments, "--data", str(gateway.server.data)]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def _ids(gateway: Gateway) -> dict[str, str]:
     return {key["name"]: key["id"] for key in json.loads(_keys(gateway, "list", "--json"))}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_long_input_is_read_in_parts_where_the_settings_say_so(gateway: Gateway, stream: bool) -> None:
+    ask = {"model": "parts", "messages": [{"role": "user", "content": "a long story " * 1_200}], "max_tokens": 50}
+    before = gateway.first.served
+    async with gateway.client() as client:
+        raw = await client.chat.completions.with_raw_response.create(**ask, stream=stream)
+        if stream:
+            text = "".join([chunk.choices[0].delta.content or "" async for chunk in raw.parse() if chunk.choices])
+        else:
+            text = raw.parse().choices[0].message.content
+    assert text
+    assert raw.headers["x-xiaoer-long-input"].startswith("map_reduce")
+    assert gateway.first.served > before + 2
+    usage = await asyncio.to_thread(_usage, gateway)
+    [row] = [row for row in usage if row["model"] == "parts"]
+    assert row["prompt"] > 2_400
+
+
+def _usage(gateway: Gateway) -> list[dict[str, object]]:
+    command = [sys.executable, "-m", "xiaoer_server.cli", "usage", "--json", "--data", str(gateway.server.data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    found: list[dict[str, object]] = json.loads(done.stdout)
+    return found

@@ -34,6 +34,13 @@ def served(tmp_path_factory: pytest.TempPathFactory, server_of_llmock: LLMockSer
         yield server
 
 
+async def test_a_whole_stream_is_stored_as_it_came(served: XiaoerProcess, mock: LLMockServer) -> None:
+    mock.state.scenarios.add(Fail(500), Reply(REPLY, times=None))
+    text, done, entry = await ask(served, "Where is my parcel?")
+    assert (text, done["finish_reason"]) == (REPLY, "stop")
+    assert entry["status"] == "complete"
+
+
 @pytest.mark.parametrize("kind", ["disconnect", "truncate", "stall", "malformed"])
 async def test_broken_streams_are_never_stored_as_whole(served: XiaoerProcess, mock: LLMockServer, kind: Any) -> None:
     mock.state.scenarios.add(Reply(REPLY, times=None), StreamFault(kind, after_chunks=3, stall_seconds=5.0))
@@ -54,10 +61,3 @@ async def test_refusals_fall_back_and_obey_the_rules_of_retrying(
     verdict = judge(mock.state.journal.records())
     assert verdict.passed, verdict.render()
     assert verdict.attempts == (3 if status in {408, 429} or status >= 500 else 1)
-
-
-async def test_a_whole_stream_is_stored_as_it_came(served: XiaoerProcess, mock: LLMockServer) -> None:
-    mock.state.scenarios.add(Fail(500), Reply(REPLY, times=None))
-    text, done, entry = await ask(served, "Where is my parcel?")
-    assert (text, done["finish_reason"]) == (REPLY, "stop")
-    assert entry["status"] == "complete"

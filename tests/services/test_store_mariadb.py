@@ -15,11 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.conftest import require
 from xiaoer_server.chat.entries import Flags, Source
+from xiaoer_server.chat.handoff import HandOffs
 from xiaoer_server.chat.log import ConversationLog
 from xiaoer_server.errors import NotFound
 from xiaoer_server.store import entries, migrations, schema
 from xiaoer_server.store.conversations import Conversations
 from xiaoer_server.store.engine import encode_json
+from xiaoer_server.store.handoffs import HandOff
+from xiaoer_server.store.handoffs import HandOffs as HandOffRows
 from xiaoer_server.store.keys import Keys
 from xiaoer_server.store.tenants import Tenant, Tenants
 from xiaoer_server.store.usage import Usage, UsageRecorder
@@ -237,3 +240,21 @@ async def test_keys_and_what_was_used_with_them(store: Store) -> None:
     await store.writer.drain()
     assert [found.used_at is not None for found in await keys.all()] == [True, False]
     assert secret not in repr(await keys.hashes())
+
+
+@pytest.mark.usefixtures("tenants")
+async def test_hand_offs(store: Store) -> None:
+    log = ConversationLog(store)
+    _, mine = await Visitors(store).create("demo")
+    handoffs = HandOffs(store, log)
+    await handoffs.load()
+    first = await handoffs.hand_over(await log.open("demo", mine), "timeout", "zh")
+    again = HandOffs(store, ConversationLog(store))
+    await again.load()
+    assert again.find("demo", mine) == first
+    assert first.told is True
+    assert await again.set_state("demo", mine, "done")
+    second = await again.hand_over(await log.open("demo", mine), "open", "en")
+    assert (first.number, second.number) == (1, 2)
+    with pytest.raises(IntegrityError):
+        await HandOffRows(store).insert(HandOff("demo", "other-id", mine, 2, "open", "en", "waiting", 5))

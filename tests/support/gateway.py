@@ -45,6 +45,10 @@ targets = ["private/sim-model"]
 [models."small"]
 targets = ["first/sim-model"]
 context_tokens = 300
+[models."parts"]
+targets = ["first/sim-model"]
+context_tokens = 2000
+long_input = "map_reduce"
 """
 
 

@@ -62,4 +62,6 @@ def plain(text: str) -> str:
 
     An answer is treated like a question, since a visitor can have the model say anything.
     """
+    if "<" not in text and ">" not in text and "[" not in text:
+        return text
     return _MARKERS.sub(lambda match: match[0] + " ", text)

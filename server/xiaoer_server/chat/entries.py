@@ -38,7 +38,8 @@ class Entry(msgspec.Struct, gc=False):
     `seq` counts from 1 without gaps. `at` is UTC in milliseconds since the epoch. `client_id` is the visitor's
     own key that makes a resend idempotent. `finish_reason` is set once an answer has ended: `stop`, `length`,
     `content_filter`, or why it was interrupted: `upstream_error`, `timeout`, `restart`, `cancelled`.
-    `answered_by` names the answerer: `knowledge`, or `model:<name>`.
+    `answered_by` names the answerer: `knowledge`, `model:<name>`, `memory` for an earlier answer of the model, or
+    `handoff:<id>` for the notice that a human will take over.
     """
 
     seq: int

@@ -107,15 +107,16 @@ class ChatEvents:
         words: The filter, or None to let all text pass.
         usage: Whether the caller asked for the chunk with the usage, which we ask for in any case.
         every_choice: Look into each event, because there may be more than one choice or token probabilities.
+        choices: How many the caller asked for; the answer is whole when each of them has its finish reason.
     """
 
     __slots__ = (
         *("_begun", "_channels", "_prelude", "_said", "_every_choice", "_feed", "_held", "_main", "_tail"),
-        *("_unfinished", "_usage_wanted", "_words"),
+        *("_choices", "_finished", "_open", "_unfinished", "_usage_wanted", "_words"),
         *("chunks", "done", "finish_reason", "usage"),
     )
 
-    def __init__(self, words: WordFilter | None, *, usage: bool, every_choice: bool = False) -> None:
+    def __init__(self, words: WordFilter | None, *, usage: bool, every_choice: bool = False, choices: int = 1) -> None:
         self._words = words
         self._usage_wanted = usage
         self._every_choice = every_choice
@@ -127,6 +128,9 @@ class ChatEvents:
         self._prelude = b""
         self._begun = self._said = False
         self._unfinished = _NULL[0] + b"}]}"
+        self._choices = choices
+        self._open: set[int] = set()  # choices that have begun and not finished
+        self._finished: set[int] = set()
         self.chunks = 0
         self.done = False
         self.finish_reason: str | None = None
@@ -134,8 +138,8 @@ class ChatEvents:
 
     @property
     def whole(self) -> bool:
-        """Whether a finish reason has come."""
-        return self.finish_reason is not None
+        """Whether a finish reason has come, of each choice."""
+        return self.finish_reason is not None and len(self._finished) >= self._choices
 
     def feed(self, block: bytes) -> bytes:
         """Take the next bytes; returns what may go out now.
@@ -184,7 +188,7 @@ class ChatEvents:
         Raises:
             UpstreamError: truncated, where no finish reason came.
         """
-        if self.finish_reason is None:
+        if not self.whole:
             raise UpstreamError("truncated", "the upstream ended without a finish reason", answered=True)
         return self._prelude + self._flush() + (b"" if self.done else DONE)
 
@@ -294,7 +298,11 @@ class ChatEvents:
         return b"".join(sent)
 
     def _event(self, frame: bytes, data: bytes) -> bytes:
-        if data == b"[DONE]":
+        if data == _DONE:
+            # Nobody reads on behind it, so nothing may be wrong any more when it goes out.
+            if self.finish_reason is None or self._open:
+                raise UpstreamError("truncated", "the upstream ended without a finish reason", answered=True)
+            self._choices = 1  # some servers give one choice whatever they are asked
             self.done = True
             return self._flush() + frame
         chunk = _decode(data)
@@ -310,6 +318,10 @@ class ChatEvents:
         for choice in chunk.choices:
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
+                self._finished.add(choice.index)
+                self._open.discard(choice.index)
+            elif self._every_choice:
+                self._open.add(choice.index)
             if self._words is not None and choice.delta:
                 for kind in TEXTS:
                     text = choice.delta.get(kind)

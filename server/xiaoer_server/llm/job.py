@@ -256,7 +256,7 @@ class Job:
 class ChatJob(Job):
     """A chat completion."""
 
-    __slots__ = ("_changes", "_events", "_long", "_reading", "_request", "_words")
+    __slots__ = ("_changes", "_events", "_long", "_noted_tokens", "_read_tokens", "_reading", "_request", "_words")
 
     def __init__(
         self,
@@ -276,6 +276,7 @@ class ChatJob(Job):
         self._events: ChatEvents | None = None
         self._reading: asyncio.Task[None] | None = None
         self._long = b""  # what became of a long input
+        self._read_tokens = self._noted_tokens = 0  # of its parts
 
     @property
     def streams(self) -> bool:
@@ -326,17 +327,18 @@ class ChatJob(Job):
                 self._ask_whole()
 
     async def _notes(self, messages: list[ChatMessage]) -> str:
-        provider = RelayProvider(
-            self._gateway.relay,
-            self._route,
-            temperature=None,
-            max_tokens=self._route.long.answer if self._route.long else 1,
-        )
-        return await provider.notes(messages, self.caller.tenant, self.caller.key.id)
+        long = self._route.long
+        assert long is not None
+        provider = RelayProvider(self._gateway.relay, self._route, temperature=None, max_tokens=long.answer)
+        notes = await provider.notes(messages, self.caller.tenant, self.caller.key.id)
+        self._read_tokens += sum(long.count(message.content) for message in messages)
+        self._noted_tokens += long.count(notes)
+        return notes
 
     def _progress(self, done: int, total: int) -> None:
         """Tell a caller who waits: as comments, which no client takes for an answer."""
         if self in self._gateway.jobs:
+            self._long = self._long or b"map_reduce"  # the head goes out with the first of these
             self.write(b": read %d of %d parts\n\n" % (done, total))
 
     def gone(self) -> None:
@@ -356,7 +358,7 @@ class ChatJob(Job):
     def reader(self) -> ChatEvents:
         request = self._request
         every = request.choices > 1 or request.logprobs
-        self._events = ChatEvents(self._words, usage=request.include_usage, every_choice=every)
+        self._events = ChatEvents(self._words, usage=request.include_usage, every_choice=every, choices=request.choices)
         return self._events
 
     def whole(self, body: bytes) -> None:
@@ -369,6 +371,8 @@ class ChatJob(Job):
         events = self._events
         if events is not None and events.chunks:
             self._take(events.usage, events.chunks)
+        self.prompt += self._read_tokens
+        self.completion += self._noted_tokens
         super().count(outcome)
 
     def _take(self, usage: Usage | None, chunks: int | None) -> None:

@@ -497,13 +497,17 @@ class Attempt:
         """Read nothing more for now."""
         if self._connection is not None:
             self._connection.pause()
+        elif self._adapter is not None:
+            self._adapter.pause()
 
     def resume(self) -> None:
         """Read on."""
+        later = max(self.deadline, monotonic() + self.target.upstream.settings.token_seconds)
+        self.deadline = min(later, self._call.ends)
         if self._connection is not None:
-            later = max(self.deadline, monotonic() + self.target.upstream.settings.token_seconds)
-            self.deadline = min(later, self._call.ends)
             self._connection.resume()
+        elif self._adapter is not None:
+            self._adapter.resume()
 
     def cancel(self) -> None:
         """Nobody wants the answer any more."""
@@ -522,7 +526,7 @@ class Attempt:
         if status in OWN_FAULT:
             self._seconds = monotonic() - self.began
             self._succeed()
-            self._call.refused(self, status, b"".join(self._body))
+            self._call.refused(self, status, self.target.upstream.without_key(b"".join(self._body)))
             return
         wait = next((retry_after(value) for name, value in self._headers if name == b"retry-after"), None)
         if status in (401, 403):
@@ -544,7 +548,8 @@ class Attempt:
         if self.ended:
             return
         connection = self._connection
-        self.stale = self.reused and not self.heard and connection is not None and not connection.answered
+        # Closed before a byte came; one that is silent is late, and no stale one.
+        self.stale = error.kind == "connect" and self.reused and connection is not None and not connection.answered
         if blame and not self.stale:
             self.target.breaker.failure(monotonic() - self.began, self._era)
         else:

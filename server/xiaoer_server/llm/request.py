@@ -151,10 +151,10 @@ def read_chat(body: bytes) -> ChatCall:
         check_whole(choices, "n", MAX_CHOICES)
     length = get("max_tokens")
     if length is not None:
-        check_whole(length, "max_tokens")
+        check_whole(length, "max_tokens", least=0)
     length = get("max_completion_tokens")
     if length is not None:
-        check_whole(length, "max_completion_tokens")
+        check_whole(length, "max_completion_tokens", least=0)
     temperature = get("temperature")
     if temperature is not None:
         check_temperature(temperature)

@@ -87,10 +87,10 @@ def switch(value: Any, name: str) -> bool:
     return value is True
 
 
-def check_whole(value: Any, name: str, most: int = 2**31 - 1) -> None:
-    """A whole number from 1."""
-    if value.__class__ is not int or not 1 <= value <= most:
-        _wrong(name, f"a whole number from 1 to {most}", value)
+def check_whole(value: Any, name: str, most: int = 2**31 - 1, least: int = 1) -> None:
+    """A whole number."""
+    if value.__class__ is not int or not least <= value <= most:
+        _wrong(name, f"a whole number from {least} to {most}", value)
 
 
 def check_user(value: Any) -> None:

@@ -34,6 +34,12 @@ class Cancel(Protocol):
     def cancel(self) -> None:
         """Give it up at once; its receiver hears nothing more."""
 
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def resume(self) -> None:
+        """Read on."""
+
 
 class Upstream:
     """A provider. `start` pre-warms its pool; a provider that can't be reached does not keep the server from starting.
@@ -67,6 +73,7 @@ class Upstream:
         lines += ["Accept-Encoding: identity"]
         if key:
             lines.append(f"Authorization: Bearer {key}")
+        self._key = key.encode()
         self._lines = "\r\n".join(lines)
         self._heads: dict[str, bytes] = {}
         self.pool: Pool[UpstreamConnection] = Pool(
@@ -129,6 +136,10 @@ class Upstream:
         elif settings.breaker == "forced_open":
             breaker.force_open()
         return breaker
+
+    def without_key(self, body: bytes) -> bytes:
+        """A refusal that is passed on: servers like to repeat the key, which is not the caller's."""
+        return body.replace(self._key, b"***") if self._key else body
 
     def head(self, path: str, length: int) -> bytes:
         """The head of a POST of `length` bytes; the caller's own headers are no part of it."""

@@ -112,7 +112,7 @@ def test_two_hundred_levels_are_read() -> None:
         (chat('"n":true'), "n"),
         (chat('"n":1.0'), "n"),
         (chat('"logprobs":1'), "logprobs"),
-        (chat('"max_tokens":0'), "max_tokens"),
+        (chat('"max_tokens":-2'), "max_tokens"),
         (chat('"max_tokens":1e999'), "max_tokens"),
         (chat('"max_tokens":' + "9" * 400), "max_tokens"),
         (chat('"max_completion_tokens":-1'), "max_completion_tokens"),
