@@ -12,8 +12,9 @@ CYTHON := $(wildcard native/cython/*.pyx native/cython/*.pxd native/cython/*.h)
 DATA ?= var
 PORT ?= 8000
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 180
 
-.PHONY: help build run test bench bench-quick load load-gateway leak fuzz asan lint fmt clean openai-suite
+.PHONY: help build run test bench bench-quick load load-gateway leak soak fuzz asan lint fmt clean openai-suite
 
 help:
 	@echo "make build   make .venv and build both distributions, release mode"
@@ -26,6 +27,7 @@ help:
 	@echo "make load-gateway ARGS=--quick   proves that all of it runs that is installed"
 	@echo "make openai-suite   build, then run the official Python client's own tests of our /v1 routes"
 	@echo "make leak    build, then look for memory that a kernel's calls leave behind, about a minute"
+	@echo "make soak    build, then SOAK_SECONDS ($(SOAK_SECONDS)) of mixed traffic through /v1: memory, descriptors, tasks as before?"
 	@echo "make fuzz    build, then fuzz every kernel for FUZZ_SECONDS ($(FUZZ_SECONDS)) against what is too simple to be wrong"
 	@echo "make asan    the kernels' tests on kernels built with sanitizers"
 	@echo "make lint    ruff, mypy, stubtest, cargo fmt, clippy"
@@ -109,6 +111,9 @@ load-gateway: $(VENV)/.stamp-build $(if $(findstring --quick,$(ARGS)),,$(PEERS))
 # The official client's own tests of our routes, from its source distribution.
 openai-suite: $(VENV)/.stamp-test
 	PYTHONPATH=tests:. $(BIN)/python -m openai_suite
+
+soak: $(VENV)/.stamp-test
+	PYTHONPATH=tests:. $(BIN)/python -m soak --seconds $(SOAK_SECONDS) $(ARGS)
 
 leak: $(VENV)/.stamp-test
 	XIAOER_LEAK_SECONDS=0.3 $(BIN)/python -m pytest tests/leaks $(ARGS)

@@ -125,6 +125,11 @@ def _body(headers: dict[str, str], rest: bytes) -> tuple[bytes, bool]:
         length = int(headers.get("content-length", len(rest)))
         assert len(rest) <= length, rest[length:]
         return rest, len(rest) == length
+    return unchunked(rest)
+
+
+def unchunked(rest: bytes) -> tuple[bytes, bool]:
+    """What came of a chunked body, and whether that is all of it."""
     body = b""
     while rest:
         size, separator, rest = rest.partition(b"\r\n")
