@@ -44,14 +44,18 @@ def spare() -> Iterator[Upstream]:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory, spare: Upstream) -> AsyncIterator[OwnGateway]:
+async def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, spare: Upstream
+) -> AsyncIterator[OwnGateway]:
+    """One that speaks to its providers itself, unless the parameter names another adapter."""
     data = tmp_path_factory.mktemp("strict") / "data"
+    adapter = getattr(request, "param", "raw")
     async with Simulator(tokens=40, rate=400.0, first_token=0.0) as simulator:
         with own_gateway(
             data,
             "[gateway]\nretries = 1\nretry_budget = 1.0\n",
-            provider("sim", simulator.base_url, **FAST),
-            provider("spare", spare.base_url, **FAST),
+            provider("sim", simulator.base_url, adapter=adapter, **FAST),
+            provider("spare", spare.base_url, adapter=adapter, **FAST),
             model("sim-model", "sim"),
             model("both", "sim/sim-model", "spare/spare-model"),
             model("spare", "spare/spare-model"),
@@ -78,6 +82,17 @@ def is_cut(heard: Heard) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_alone(gateway: OwnGateway, fault: str, stream: bool) -> None:
+    await judge(gateway, fault, stream)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("gateway", ["sdk"], indirect=True)
+async def test_alone_through_the_sdk(gateway: OwnGateway, fault: str, stream: bool) -> None:
+    await judge(gateway, fault, stream)
+
+
+async def judge(gateway: OwnGateway, fault: str, stream: bool) -> None:
     heard = await ask(gateway, f"[[fault:{fault}]] [[reply:{REPLY}]]", stream=stream)
     assert heard.seconds < LIMIT
     if fault in HARMLESS or (fault in EITHER and heard.whole):
