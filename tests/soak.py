@@ -3,9 +3,8 @@
     python -m soak --seconds 3600
 
 Streams, plain calls, embeddings, cancelled calls, bad upstreams, bad bodies, cached answers, keys that come and go.
-A quarter of the time warms up; below two minutes that is too short for the allocator's arenas, and the slope is theirs.
-Then everything is left to settle and counted; after the rest of the time once more.
-The memory's slope under traffic is the median of the slopes between all pairs of samples (Theil-Sen).
+A quarter of the time warms up. Then everything is left to settle and counted; after the rest of the time once more.
+The memory's slope is the median of the slopes between all pairs of samples of the last half (Theil-Sen).
 """
 
 from __future__ import annotations
@@ -190,7 +189,8 @@ def tell(
     first: Inside, last: Inside, samples: list[tuple[int, int]], calls: int, seconds: float, traffic: Traffic
 ) -> bool:
     """Print the table; whether all is as it was."""
-    every = samples[:: max(1, len(samples) // 400)]  # an hour has too many pairs otherwise
+    late = samples[len(samples) // 3 :]  # the last half of all traffic: what only fills up has filled up
+    every = late[:: max(1, len(late) // 400)]  # an hour has too many pairs otherwise
     growth = median((b - a) / (j - i) for (i, a), (j, b) in combinations(every, 2) if j > i)
     kept = last.descriptors - last.pooled - (first.descriptors - first.pooled)
     objects = (last.objects - first.objects) / calls
@@ -198,7 +198,7 @@ def tell(
     rows = [
         ("memory at rest, MB", first.resident / megabyte, last.resident / megabyte, True),
         ("memory under traffic, MB", samples[0][1] / megabyte, samples[-1][1] / megabyte, True),
-        ("slope, bytes a call", 0.0, growth, growth <= max(MOST_BYTES_A_CALL, NOISE / calls)),
+        ("slope, bytes a call", 0.0, growth, growth <= max(MOST_BYTES_A_CALL, NOISE / (late[-1][0] - late[0][0]))),
         ("descriptors", first.descriptors, last.descriptors, kept <= MOST_DESCRIPTORS),
         ("  of these pooled", first.pooled, last.pooled, True),
         ("threads", first.threads, last.threads, last.threads <= first.threads),
@@ -210,6 +210,8 @@ def tell(
     print(f"{'':26}{'before':>12}{'after':>12}")
     for name, before, after, good in rows:
         print(f"{name:26}{before:12.1f}{after:12.1f}{'' if good else '   too much'}")
+    megabytes = [f"{count}: {size / megabyte:.1f}" for count, size in samples[:: max(1, len(samples) // 12)]]
+    print("memory in MB after so many calls:", ", ".join(megabytes))
     if objects > MOST_OBJECTS_A_CALL:
         grown = Counter(last.types)
         grown.subtract(first.types)
