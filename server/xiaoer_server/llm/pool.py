@@ -414,7 +414,10 @@ class Pool(Generic[C]):
     def _grow(self) -> None:
         """Evaluates for a new waiter, unless the connections on their way are enough or no more may come now."""
         if not self._held_back and self._waiting > len(self._attempts) * self.policy.slots:
+            retired = len(self._retired)
             held_back = self._evaluate()
+            if len(self._retired) < retired:
+                self._dispatch()  # what was taken back can carry somebody at once
             if held_back:
                 self._set_timer()
 

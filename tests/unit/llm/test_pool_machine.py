@@ -252,3 +252,18 @@ def ask_now(loop: VirtualLoop, call: Any) -> None:
 
 PoolMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestPoolMachine = PoolMachine.TestCase
+
+
+def test_who_waits_gets_a_connection_that_was_about_to_be_retired() -> None:
+    state = PoolMachine()
+    state.begin(minimum=0, room=2, slots=5, share=0.5, count=1)
+    for patient, priority in ((False, 1), (True, 0), (True, 0)):
+        state.take(patient=patient, priority=priority, tenant="a")
+        state.all_is_counted()
+    state.settle_all(fails=False)
+    state.all_is_counted()
+    state.wait(seconds=5.0)
+    state.settle_all(fails=True)
+    state.take(patient=False, priority=0, tenant="a")
+    state.all_is_counted()
+    state.teardown()
