@@ -50,16 +50,16 @@ $(VENV)/.stamp-native: $(VENV)/.stamp-venv native/pyproject.toml native/xiaoer_n
 
 $(VENV)/.stamp-build: $(VENV)/.stamp-native pyproject.toml setup.py $(CYTHON)
 	@echo "==> building the Cython kernels and installing the server"
-	$(BIN)/python -m pip install --progress-bar on --editable ".[server]"
+	$(BIN)/python -m pip install --progress-bar on --editable ".[server,models]"
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-build
 	@echo "==> installing what the tests need"
-	$(BIN)/python -m pip install --progress-bar on --editable ".[server,test]"
+	$(BIN)/python -m pip install --progress-bar on --editable ".[server,models,test]"
 	@touch $@
 
 $(VENV)/.stamp-dev: $(VENV)/.stamp-test
-	$(BIN)/python -m pip install --quiet --editable ".[server,test,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[server,models,test,dev]"
 	@touch $@
 
 run: build
@@ -70,7 +70,7 @@ test: $(VENV)/.stamp-test
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-build
 	@echo "==> installing the libraries to measure against"
-	$(BIN)/python -m pip install --progress-bar on --editable ".[server,bench]"
+	$(BIN)/python -m pip install --progress-bar on --editable ".[server,models,bench]"
 	@touch $@
 
 bench: $(VENV)/.stamp-bench
