@@ -82,7 +82,7 @@ def waiting() -> float | None:
 async def settled(desk: Desk) -> None:
     """Nothing is being answered or waits to be."""
     async with asyncio.timeout(5):
-        while desk.pipeline._turns:
+        while not desk.pipeline.lanes.idle:
             await asyncio.sleep(0.005)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from xiaoer import Word, WordFilter
 from xiaoer_server.brain.knowledge import Knowledge
-from xiaoer_server.chat import pipeline as pipeline_module
+from xiaoer_server.chat import lanes as lanes_module
 from xiaoer_server.chat.conversation import Conversation
 from xiaoer_server.chat.entries import Entry
 from xiaoer_server.chat.handoff import HandOffs
@@ -71,7 +71,7 @@ class Disk:
 
         monkeypatch.setattr(store.writer, "_commit", commit_or_fail)
         monkeypatch.setattr(writer_module, "PROBE_SECONDS", 0.02)
-        monkeypatch.setattr(pipeline_module, "STORE_RETRY_SECONDS", 0.02)
+        monkeypatch.setattr(lanes_module, "STORE_RETRY_SECONDS", 0.02)
 
 
 class Desk:
