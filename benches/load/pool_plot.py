@@ -121,7 +121,7 @@ def draw(points: Sequence[dict[str, float]]) -> str:
     most = max(max(point[key] for key, _, _ in SHOWN) for point in points) * 1.05
     across, down = (WIDTH - LEFT - 20) / end, (HEIGHT - TOP - BOTTOM) / most
     style = STYLE + (
-        "path { fill: none; stroke-width: 2 } path.ours { stroke: #1a7f5a } path.used { stroke: #6fb89b }\n"
+        "path { fill: none !important; stroke-width: 2 } path.ours { stroke: #1a7f5a } path.used { stroke: #6fb89b }\n"
         "path.load { stroke: #8c959f; stroke-dasharray: 4 3 } path.grid { stroke: #8c959f; stroke-width: .4 }\n"
     )
     lines = [
