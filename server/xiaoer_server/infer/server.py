@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc
@@ -29,6 +29,9 @@ from .loader import CannotLoad, Models, load
 from .servicer import InferService
 
 log = logging.getLogger(__name__)
+
+#: Folder, encoder, verifier, threads; raises CannotLoad.
+Loader = Callable[[Path, str, str, int], Models]
 
 #: The service's full name, as grpc.health.v1 is asked for it.
 NAME = "xiaoer.infer.v1.Infer"
@@ -52,8 +55,8 @@ OPTIONS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until asked to end; returns the exit code."""
+def main(arguments: Sequence[str] | None = None, load: Loader = load) -> int:
+    """Run until asked to end, with the models that `load` gives; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     if options.nice:
