@@ -45,16 +45,15 @@ class InferClient:
     """
 
     def __init__(self, addresses: Sequence[str], *, deadline: float = 1.0) -> None:
-        self.nodes = [Node(address) for address in addresses]
+        self._wake = [asyncio.Event() for _ in addresses]
+        self.nodes = [Node(address, wake.set) for address, wake in zip(addresses, self._wake, strict=True)]
         self.version = ""
         self.dimensions = 0
         self._deadline = deadline
         self._heads: dict[str, bytes] = {}
         self._listeners: list[Callable[[str], None]] = []
         self._checks: list[asyncio.Task[None]] = []
-        self._wake = [asyncio.Event() for _ in self.nodes]
         self._turn = 0
-        self._closed = False
 
     def start(self) -> None:
         """Connect and begin to check; needs a running loop. A service that is not there yet is no error."""
@@ -65,7 +64,6 @@ class InferClient:
 
     async def close(self) -> None:
         """End; calls under way fail."""
-        self._closed = True
         for task in self._checks:
             task.cancel()
         if self._checks:
@@ -89,7 +87,7 @@ class InferClient:
         self._listeners.append(listener)
 
     def check_now(self) -> None:
-        """Look at every address at once instead of at the next check; for who knows that one has come up."""
+        """Look at every address at once instead of at the next check; for who knows that one has come or gone."""
         for wake in self._wake:
             wake.set()
 
@@ -248,16 +246,18 @@ class InferClient:
         number, complained = 0, ""
         while True:
             number += 1
+            wake.clear()
+            pause = CHECK_UP
             try:
                 await self._check(node, loop.time() + CHECK_SECONDS, number)
                 complained = ""
             except InferError as error:
+                pause = CHECK_DOWN
                 if error.kind == "invalid" and str(error) != complained:
                     complained = str(error)
                     log.error("%s", complained)
-            wake.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_UP if node.up else CHECK_DOWN):
+                async with asyncio.timeout(pause):
                     await wake.wait()
 
     async def _check(self, node: Node, until: float, number: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 import logging
+from collections.abc import Callable
 from typing import Any, Literal
 
 import grpc
@@ -49,10 +50,16 @@ class HeadMissing(Exception):
 
 
 class Node:
-    """Calls to one address. Every one passes the breaker and ends by its deadline."""
+    """Calls to one address. Every one passes the breaker and ends by its deadline.
 
-    def __init__(self, address: str) -> None:
+    Args:
+        address: `host:port` or `unix:/path`.
+        went_down: Called when its breaker opens.
+    """
+
+    def __init__(self, address: str, went_down: Callable[[], None]) -> None:
         self.address = address
+        self._went_down = went_down
         self.breaker = Breaker(f"infer {address}", BREAKER, on_change=self._changed)
         self.pool: Pool[Link] = Pool(f"infer {address}", functools.partial(connect, address, CONNECT_SECONDS), POOL)
         self.seen = False
@@ -176,6 +183,7 @@ class Node:
 
     def _changed(self, breaker: Breaker, old: State, new: State) -> None:
         if new is State.OPEN and old is State.CLOSED:
+            self._went_down()
             if self.seen:
                 log.warning("the model process at %s does not answer; going on without it", self.address)
         elif new is State.CLOSED:

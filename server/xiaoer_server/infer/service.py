@@ -47,7 +47,7 @@ class InferService:
             addresses = [supervisor.address]
         client = InferClient(addresses, deadline=settings.deadline_seconds)
         if supervisor is not None:
-            supervisor.came_up = client.check_now
+            supervisor.changed = client.check_now
             supervisor.start()
         client.start()
         return cls(client, supervisor)

@@ -42,7 +42,7 @@ class Supervisor:
     Args:
         data: The data folder; the socket is `infer.sock` there, or in a folder of its own where that path is too long.
         arguments: Of the program, without `--listen`.
-        came_up: Called whenever the process listens.
+        changed: Called whenever the process listens, and when it ended.
         program: What is run.
     """
 
@@ -51,11 +51,11 @@ class Supervisor:
         data: Path,
         arguments: Sequence[str],
         *,
-        came_up: Callable[[], None] | None = None,
+        changed: Callable[[], None] | None = None,
         program: Sequence[str] = PROGRAM,
     ) -> None:
         self._command = [*program, "--with-parent", *arguments]
-        self.came_up = came_up
+        self.changed = changed
         self._own_folder: str | None = None
         path = data.absolute() / "infer.sock"
         if len(os.fsencode(path)) > _PATH_BYTES:
@@ -104,6 +104,8 @@ class Supervisor:
                 code = str(error)
             if loop.time() - began > STEADY:
                 pause = FIRST_PAUSE
+            if self.changed is not None:
+                self.changed()
             log.warning("the model process ended (%s); starting it again in %.1f s", _ending(code), pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -115,7 +117,24 @@ class Supervisor:
             self.socket.unlink()
         # The numerics libraries take a thread for each processor unless they are told.
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-        process = await asyncio.create_subprocess_exec(
+        # Not to be cancelled halfway: there would be a process that nobody knows.
+        starting = asyncio.ensure_future(self._spawn(environment))
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            process = await starting
+            await self._end(process, None)
+            raise
+        self._process = process
+        assert process.stdout is not None
+        reading = asyncio.ensure_future(self._read(process.stdout))
+        try:
+            return await process.wait()
+        finally:
+            await asyncio.shield(self._end(process, reading))
+
+    async def _spawn(self, environment: dict[str, str]) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             *self._command,
             "--listen",
             self.address,
@@ -126,15 +145,8 @@ class Supervisor:
             # A Ctrl+C on the terminal is for the server, which ends this in its turn.
             start_new_session=True,
         )
-        self._process = process
-        assert process.stdout is not None
-        reading = asyncio.ensure_future(self._read(process.stdout))
-        try:
-            return await process.wait()
-        finally:
-            await asyncio.shield(self._end(process, reading))
 
-    async def _end(self, process: asyncio.subprocess.Process, reading: asyncio.Future[None]) -> None:
+    async def _end(self, process: asyncio.subprocess.Process, reading: asyncio.Future[None] | None) -> None:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -146,6 +158,8 @@ class Supervisor:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+        if reading is None:
+            return
         # What it still said; a grandchild that keeps the pipe open is not waited for.
         await asyncio.wait([reading], timeout=0.5)
         reading.cancel()
@@ -167,8 +181,8 @@ class Supervisor:
         found = _LEVEL.match(line)
         level, text = (logging.getLevelNamesMapping()[found[1]], found[2]) if found else (logging.INFO, line)
         log.log(level, "model process: %s", text)
-        if text.startswith("listening on ") and self.came_up is not None:
-            self.came_up()
+        if text.startswith("listening on ") and self.changed is not None:
+            self.changed()
 
 
 def _ending(code: int | str) -> str:
