@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import InferSettings
 from .client import InferClient
-from .supervisor import Supervisor
+from .supervisor import PROGRAM, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,11 @@ class InferService:
         self.supervisor = supervisor
 
     @classmethod
-    def open(cls, settings: InferSettings, data: Path) -> InferService | None:
+    def open(cls, settings: InferSettings, data: Path, *, program: Sequence[str] = PROGRAM) -> InferService | None:
         """Start what the settings ask for; needs a running loop. Waits for nothing: the client becomes `ready`.
+
+        Args:
+            program: The model process.
 
         Returns:
             None where it is switched off, or where there is no model to run; the log says which.
@@ -43,7 +47,7 @@ class InferService:
                     settings.model,
                 )
                 return None
-            supervisor = Supervisor(data, arguments(settings, models))
+            supervisor = Supervisor(data, arguments(settings, models), program=program)
             addresses = [supervisor.address]
         client = InferClient(addresses, deadline=settings.deadline_seconds)
         if supervisor is not None:
