@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data", metavar="DIR", help="folder of the database and keys (default xiaoer-data)")
         command.add_argument("--config", metavar="FILE", type=Path, help="TOML file with settings, see README")
         command.add_argument("--workers", type=int, metavar="N", help="processes (this version: 1)")
+        command.add_argument(
+            "--infer", metavar="ADDRESS", help="model processes elsewhere: host:port,… (default: an own)"
+        )
     for group in _GROUPS.values():
         group.add(commands)
     commands.add_parser("version", help="print versions and the kernels' backend")
@@ -83,6 +86,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     named = os.environ.get("XIAOER_CONFIG")
     path: Path | None = options.config or (Path(named) if named else None)
     flags = {f"server.{key}": getattr(options, key, None) for key in ("host", "port", "data", "workers")}
+    flags["infer.address"] = getattr(options, "infer", None)
     return load(path, os.environ, flags)
 
 

@@ -188,6 +188,28 @@ class TracingSettings(Section, frozen=True):
     ratio: Share = 0.01
 
 
+class InferSettings(Section, frozen=True):
+    """The model process: where it is, what it runs, how long an answer may take.
+
+    Without `address` the server runs one of its own on the models in `models` of the data folder.
+    """
+
+    enabled: Switch = True
+    address: Annotated[str, Meta(description="host:port or unix:/path, with commas; empty: an own process")] = ""
+    model: Text = "e5-small"
+    verifier: Text = "verifier"
+    threads: Annotated[int, Meta(ge=1, le=256, description="threads from 1 to 256")] = 1
+    deadline_seconds: Seconds = 1.0
+    max_batch: Annotated[int, Meta(ge=1, le=256, description="texts from 1 to 256")] = 16
+    batch_wait_ms: Annotated[float, Meta(ge=0, le=1_000, description="milliseconds from 0 to 1000")] = 0.0
+    queue_max: Annotated[int, Meta(ge=1, le=100_000, description="texts from 1 to 100000")] = 1_024
+
+    @property
+    def addresses(self) -> list[str]:
+        """`address`, one by one; none for an own process."""
+        return [part for part in map(str.strip, self.address.split(",")) if part]
+
+
 class AnswerSettings(Section, frozen=True):
     """How messages become answers."""
 
@@ -228,6 +250,7 @@ class Settings(Section, frozen=True):
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     tracing: TracingSettings = field(default_factory=TracingSettings)
+    infer: InferSettings = field(default_factory=InferSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     models: dict[str, RouteSettings] = field(default_factory=dict)
     tenants: dict[str, TenantSettings] = field(
@@ -237,6 +260,9 @@ class Settings(Section, frozen=True):
 
 #: What may stand in `allowed_sites`: an origin, its first label free or not, with or without the scheme; or all.
 SITE = re.compile(r"\*|(https?://)?(\*\.)?([\w-]+(\.[\w-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
+
+#: Where a model process may be.
+_PROCESS = re.compile(r"unix:/.+|([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
 
 _ADDRESS = "'{}' is not allowed; allowed: an http:// or https:// address"
 
@@ -248,6 +274,7 @@ SECTIONS: dict[str, type[Section]] = {
     "answer": AnswerSettings,
     "gateway": GatewaySettings,
     "tracing": TracingSettings,
+    "infer": InferSettings,
 }
 
 #: Sections of sections, each with the word for what their names are.
@@ -422,6 +449,9 @@ def _check(settings: Settings, places: Mapping[str, str]) -> None:
     base_url = settings.model.base_url
     if base_url and not base_url.startswith(("http://", "https://")):
         raise ConfigError(f"{place('model.base_url')}: {_ADDRESS.format(base_url)}")
+    for address in settings.infer.addresses:
+        if not _PROCESS.fullmatch(address):
+            raise ConfigError(f"{place('infer.address')}: {address!r} is no address; allowed: host:port or unix:/path")
     for name, route in settings.models.items():
         for target in route.targets:
             if target.partition("/")[0] not in settings.providers:
