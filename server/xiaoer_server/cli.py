@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import cli_keys, cli_providers, cli_usage
+from . import cli_keys, cli_models, cli_providers, cli_usage
 from .cli_shared import EX_CONFIG, EX_OK, EX_UNAVAILABLE, EX_USAGE, CommandFailed
 from .config import ConfigError, Settings, load
 
-_GROUPS = {"keys": cli_keys, "usage": cli_usage, "providers": cli_providers}
+_GROUPS = {"keys": cli_keys, "usage": cli_usage, "providers": cli_providers, "models": cli_models}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

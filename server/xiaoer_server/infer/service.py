@@ -38,7 +38,7 @@ class InferService:
         supervisor = None
         addresses = settings.addresses
         if not addresses:
-            models = data / "models"
+            models = settings.models_in(data)
             if not (models / settings.model / "manifest.json").is_file():
                 log.warning(
                     "no model %r in %s: intents and knowledge go by words alone; get it with `xiaoer models pull %s`",
