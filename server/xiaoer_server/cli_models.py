@@ -69,9 +69,7 @@ def _made(manifest: Manifest, options: argparse.Namespace) -> int:
     if options.json:
         print_json(msgspec.to_builtins(manifest))
     else:
-        print(
-            f"{manifest.version}: {manifest.source or 'imported'}, {manifest.licence or 'licence not named'}; {_RESTART}"
-        )
+        print(f"{manifest.version}: {manifest.source}, licence {manifest.licence or 'not named'}; {_RESTART}")
     return EX_OK
 
 
