@@ -411,7 +411,7 @@ def test_commands_check_what_the_socket_brings(data: Path) -> None:
 
     with keyholder(data):
         assert "missing required field `name`" in refused("keys.create", tenant="demo")
-        assert "unknown field" in refused("keys.create", tenant="demo", name="a", admin=True)
+        assert "unknown field" in refused("keys.create", tenant="demo", name="a", superuser=True)
         assert "Expected `int`" in refused("keys.create", tenant="demo", name="a", streams="5")
         assert "Invalid enum value" in refused("providers.switch", name="sim", to="explode")
         assert "unknown field" in refused("providers.list", x=1)
