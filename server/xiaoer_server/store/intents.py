@@ -210,3 +210,9 @@ class IntentStore:
                 return None
             head = await connection.scalar(_HEAD, {"of_tenant": tenant, "of_version": version})
         return None if head is None else (version, head)
+
+    async def head(self, tenant: str, version: int) -> bytes | None:
+        """The head of one of the tenant's versions; None if it has no such version."""
+        async with self._store.engine.connect() as connection:
+            found: bytes | None = await connection.scalar(_HEAD, {"of_tenant": tenant, "of_version": version})
+        return found
