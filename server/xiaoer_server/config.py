@@ -231,6 +231,18 @@ class AnswerSettings(Section, frozen=True):
     max_waiting: Count = 10_000
 
 
+class IntentSettings(Section, frozen=True):
+    """Recognition of what visitors want.
+
+    A message whose probability of being in scope is below `threshold` has no intent.
+    """
+
+    model: Text = "e5-small"
+    threshold: Share = 0.5
+    deadline_seconds: Seconds = 0.5
+    keep_versions: Annotated[int, Meta(ge=1, le=1_000, description="a whole number from 1 to 1000")] = 10
+
+
 class TenantSettings(Section, frozen=True):
     """One tenant.
 
@@ -258,6 +270,7 @@ class Settings(Section, frozen=True):
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     tracing: TracingSettings = field(default_factory=TracingSettings)
     infer: InferSettings = field(default_factory=InferSettings)
+    intents: IntentSettings = field(default_factory=IntentSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     models: dict[str, RouteSettings] = field(default_factory=dict)
     tenants: dict[str, TenantSettings] = field(
@@ -282,6 +295,7 @@ SECTIONS: dict[str, type[Section]] = {
     "gateway": GatewaySettings,
     "tracing": TracingSettings,
     "infer": InferSettings,
+    "intents": IntentSettings,
 }
 
 #: Sections of sections, each with the word for what their names are.
