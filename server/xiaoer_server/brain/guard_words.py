@@ -11,45 +11,56 @@ ACTIONS: dict[str, str] = {
     "unbind": "解绑|解除绑定|取消绑定|解除关联|取消关联|去绑|unbind|unlink|disconnect|detach",
     "bind": "绑定|绑卡|绑上|换绑|绑|关联|\\bbind\\b|\\blink(?:ing|ed)?\\b|\\bconnect(?:ing|ed)?\\b",
     "unlock": "解冻|解锁|解封|恢复使用|unfreeze|unlock|unblock|unsuspend",
-    "lock": "冻结|锁定|封号|被封|挂失|\\bfreez\\w+|\\bfroze\\w*|\\block(?:ed|ing)?\\b|\\bblock(?:ed|ing)?\\b|\\bsuspend\\w*",
+    "lock": "冻结|锁定|封号|被封|挂失|\\bfreez\\w+|\\bfroze\\w*|\\block(?:ed|ing)?\\b|\\bblock(?:ed|ing)?\\b"
+    "|\\bsuspend\\w*",
     "log out": "退出登录|退出账号|登出|log(?:ging)? ?out|sign(?:ing)? ?out",
     "log in": "登录|登陆|登入|登不上|登不了|log(?:ging|ged)? ?in|sign(?:ing|ed)? ?in(?!g)",
     "refund": "退款|退钱|退费|退还|退回[^，。]{0,4}钱|钱[^，。]{0,4}退|refund\\w*|money back|reimburs\\w*",
     "return": "退换货|退货|寄回|退回|退掉|\\breturn\\w*|send(?:ing)? (?:it |this |them )?back",
     "exchange": "换货|更换|调换|换成|换(?=尺码|颜色|大|小|新|个|一[件个双])|\\bexchang\\w+|\\bswap\\w*|\\breplac\\w+",
-    "repay": "还款|还钱|还清|还贷|还账|还完|(?:怎么|如何|怎样|咋|可以|能|要|先|来)还(?![没未不能可会需要有是在得])|还(?=花呗|借呗|白条|信用卡|贷)"
+    "repay": "还款|还钱|还清|还贷|还账|还完|(?:怎么|如何|怎样|咋|可以|能|要|先"
+    "|来)还(?![没未不能可会需要有是在得])|还(?=花呗|借呗|白条|信用卡|贷)"
     "|repay\\w*|pay(?:ing)? (?:\\w+ )?(?:back|off)|paid (?:back|off)",
-    "top up": "充值|充钱|充话费|转入|转进|存入|存钱|top(?:ping|ped)?[- ]?up|\\bdeposit\\w*|add(?:ing)? (?:money|funds)|transfer(?:red)? (?:\\w+ )?in(?:to)?\\b",
-    "withdraw": "提现|取现|套现|取出|取钱|取款|转出|withdr\\w+|cash(?:ing)? out|take (?:\\w+ )?out|transfer(?:red)? (?:\\w+ )?out",
+    "top up": "充值|充钱|充话费|转入|转进|存入|存钱|top(?:ping|ped)?[- ]?up|\\bdeposit\\w*|add(?:ing)? (?:money"
+    "|funds)|transfer(?:red)? (?:\\w+ )?in(?:to)?\\b",
+    "withdraw": "提现|取现|套现|取出|取钱|取款|转出|withdr\\w+|cash(?:ing)? out|take (?:\\w+ )?out"
+    "|transfer(?:red)? (?:\\w+ )?out",
     "transfer": "转账|汇款|转钱|转(?=到|给|至)|\\btransfer\\w*|send(?:ing)? money|\\bwir(?:e|ing)\\b",
     "collect": "收款|收钱|收账|receiv\\w+ (?:a )?payments?|get paid|accept payments?",
     "lend": "借出|出借|放款|放贷|\\blend\\w*",
     "borrow": "借款|借钱|借贷|贷款|借(?!呗|记|口|助)|borrow\\w*|\\bloans?\\b|\\btake (?:a|out a) loan",
     "close": "取消|撤销|撤回|关闭|关掉|关停|停用|停掉|注销|销户|解约|退订|关(?=了|花呗|借呗|免密|自动)"
-    "|cancel\\w*|call(?:ing)? off|revok\\w+|\\bclos(?:e|ed|ing)\\b|deactivat\\w+|disabl\\w+|turn(?:ing)? (?:\\w+ )?off|switch(?:ing)? (?:\\w+ )?off|unsubscrib\\w+|terminat\\w+",
+    "|cancel\\w*|call(?:ing)? off|revok\\w+|\\bclos(?:e|ed|ing)\\b|deactivat\\w+|disabl\\w+"
+    "|turn(?:ing)? (?:\\w+ )?off|switch(?:ing)? (?:\\w+ )?off|unsubscrib\\w+|terminat\\w+",
     "activate": "激活|\\bactivat\\w+",
     "open": "开通|开启|启用|打开|开户|开立|申请|办理|开办|办卡|申办|开(?=花呗|借呗|白条|会员|卡|网银|微粒贷)"
-    "|\\bopen(?:ing|ed)?\\b|enabl\\w+|turn(?:ing)? (?:\\w+ )?on\\b|switch(?:ing)? (?:\\w+ )?on\\b|\\bappl(?:y|ying|ied)\\b",
+    "|\\bopen(?:ing|ed)?\\b|enabl\\w+|turn(?:ing)? (?:\\w+ )?on\\b|switch(?:ing)? (?:\\w+ )?on\\b|\\bappl(?:y"
+    "|ying|ied)\\b",
     "register": "注册|register\\w*|sign(?:ing|ed)? ?up|creat\\w+ (?:an )?account",
     "verify": "验证|认证|实名|核验|核实|verif\\w+|authenticat\\w+",
     "reset": "重置|重设|找回|\\breset\\w*|\\brecover\\w*|retriev\\w+",
-    "raise": "提高|提升|增加|增大|提额|上调|调高|涨额|升级|加(?=额度|量)|涨(?=价|了|额)|升(?=额)|\\brais(?:e|ing|ed)\\b|increas\\w+|upgrad\\w+|boost\\w*",
-    "lower": "降低|减少|下调|调低|降额|降级|缩减|调小|降(?=价|了|额)|\\blower\\w*|decreas\\w+|\\breduc\\w+|downgrad\\w+",
+    "raise": "提高|提升|增加|增大|提额|上调|调高|涨额|升级|加(?=额度|量)|涨(?=价|了|额)|升(?=额)|\\brais(?:e|ing"
+    "|ed)\\b|increas\\w+|upgrad\\w+|boost\\w*",
+    "lower": "降低|减少|下调|调低|降额|降级|缩减|调小|降(?=价|了|额)|\\blower\\w*|decreas\\w+|\\breduc\\w+"
+    "|downgrad\\w+",
     "extend": "延期|延长|延后|推迟|展期|宽限|延迟|晚点还|\\bextend\\w*|extension|postpon\\w+|\\bdelay\\w*|defer\\w*",
     "renew": "续费|续订|续期|续约|\\brenew\\w*",
     "instalments": "分期|instal{1,2}ments?|pay monthly|split (?:\\w+ )?payments?",
     "resend": "重新发送|重发|补发|再发|resend\\w*|send (?:\\w+ )?again",
     "issue": "开票|开具|开发票|开(?=张|增值税|专票|普票)",
-    "change": "修改|更改|变更|改成|改(?!天|日|善|进|装|革)|\\bchang\\w+|\\bmodif\\w+|\\bedit\\w*|\\bupdat\\w+|\\bcorrect(?:ing)?\\b|amend\\w*",
+    "change": "修改|更改|变更|改成|改(?!天|日|善|进|装|革)|\\bchang\\w+|\\bmodif\\w+|\\bedit\\w*|\\bupdat\\w+"
+    "|\\bcorrect(?:ing)?\\b|amend\\w*",
     "remove": "卸载|删除|删掉|清除|移除|删|uninstall\\w*|\\bdelet\\w+|\\bremov\\w+|\\beras\\w+",
     "add": "添加|新增|增添|加上|\\badd(?:ing|ed)?\\b",
     "install": "安装|下载|装上|\\binstall(?!ment)\\w*|\\bdownload\\w*",
     "dispatch": "发货|寄出|发出|出库|发快递|\\bship(?:ped|s|ping)?\\b|dispatch\\w*|sent out",
     "deliver": "到货|送到|送达|送货|配送|派送|派件|deliver\\w*|\\barriv\\w+",
     "credit": "到账|入账|到帐|credited|reach my (?:\\w+ )?account|show(?:s|ing)? up",
-    "deduct": "扣款|扣钱|扣费|被扣|扣了|划扣|代扣|charged?\\b(?! (?:the|my) (?:phone|battery|device))|deduct\\w*|debit(?:ed|ing)",
+    "deduct": "扣款|扣钱|扣费|被扣|扣了|划扣|代扣|charged?\\b(?! (?:the|my) (?:phone|battery|device))|deduct\\w*"
+    "|debit(?:ed|ing)",
     "sell": "卖|出售|转让|\\bsell\\w*|\\bsold\\b",
-    "buy": "购买|买|下单|订购|拍下|购入|\\bbuy\\w*|\\bbought\\b|purchas\\w+|plac\\w+ an order|\\border(?:ing)? (?:a|an|some|the|one|more)\\b",
+    "buy": "购买|买|下单|订购|拍下|购入|\\bbuy\\w*|\\bbought\\b|purchas\\w+|plac\\w+ an order"
+    "|\\border(?:ing)? (?:a|an|some|the|one|more)\\b",
     "pay": "付款|支付(?!宝)|付钱|交钱|缴费|缴纳|结账|付费|代付|\\bpay(?:ing|ment|ments|s)?\\b|\\bpaid\\b|check ?out",
     "track": "跟踪|追踪|查物流|查快递|物流信息|物流(?=到)|\\btrack\\w*|where is my (?:order|parcel|package)",
     "complain": "投诉|举报|complain\\w*|\\breport\\b|disput\\w+",
@@ -63,7 +74,8 @@ ACTIONS: dict[str, str] = {
     "wash": "清洗|洗(?!手间)|\\bwash\\w*|\\bclean(?:ing)?\\b",
     "store": "保存|存放|储存|\\bstor(?:e it|ing|age)\\b",
     "brew": "冲泡|泡(?=茶|几|多)|怎么泡|\\bbrew\\w*|\\bsteep\\w*",
-    "find": "查询|查看|查找|查(?!收)|看到|看一?下|\\bcheck(?:ing)?\\b|\\bview(?:ing)?\\b|look(?:ing)? up|\\bsee\\b|\\bfind\\b",
+    "find": "查询|查看|查找|查(?!收)|看到|看一?下|\\bcheck(?:ing)?\\b|\\bview(?:ing)?\\b|look(?:ing)? up"
+    "|\\bsee\\b|\\bfind\\b",
     "use": "使用|用(?=不|了|的|花呗|借呗|微信|支付宝|信用卡|优惠|券|来|在)|怎么用|如何用|能用|\\bus(?:e|ing)\\b",
 }
 
@@ -72,22 +84,50 @@ WEAK = frozenset({"find", "use", "contact"})
 
 #: Two ends of one scale: a question that names one asks for something else than one that names the other.
 POLES: tuple[tuple[str, str, str], ...] = (
-    ("height", "最高|高于|调高|太高|偏高|\\bhigh(?:er|est)?\\b|maximum|\\bmax\\b|upper", "最低|低于|调低|太低|偏低|\\blow(?:er|est)?\\b|minimum|\\bmin\\b"),
-    ("amount", "最多|多于|超过|以上|至多|more than|at most|\\bover\\b|\\babove\\b|exceed\\w*", "最少|少于|不到|以下|至少|less than|at least|\\bunder\\b|\\bbelow\\b"),
-    ("size", "最大|太大|偏大|大一?[点码号]|too big|too large|larger|bigger|\\blarge\\b", "最小|太小|偏小|小一?[点码号]|too small|smaller|\\bsmall\\b"),
-    ("time", "提前|提早|事先|之前|以前|\\bbefore\\b|\\bearl(?:y|ier)\\b|in advance|prior to|beforehand", "延后|延迟|推迟|逾期|过期|晚[点了些]|之后|以后|迟|\\bafter\\b|\\blater?\\b|overdue|expired|past due"),
+    (
+        "height",
+        "最高|高于|调高|太高|偏高|\\bhigh(?:er|est)?\\b|maximum|\\bmax\\b|upper",
+        "最低|低于|调低|太低|偏低|\\blow(?:er|est)?\\b|minimum|\\bmin\\b",
+    ),
+    (
+        "amount",
+        "最多|多于|超过|以上|至多|more than|at most|\\bover\\b|\\babove\\b|exceed\\w*",
+        "最少|少于|不到|以下|至少|less than|at least|\\bunder\\b|\\bbelow\\b",
+    ),
+    (
+        "size",
+        "最大|太大|偏大|大一?[点码号]|too big|too large|larger|bigger|\\blarge\\b",
+        "最小|太小|偏小|小一?[点码号]|too small|smaller|\\bsmall\\b",
+    ),
+    (
+        "time",
+        "提前|提早|事先|之前|以前|\\bbefore\\b|\\bearl(?:y|ier)\\b|in advance|prior to|beforehand",
+        "延后|延迟|推迟|逾期|过期|晚[点了些]|之后|以后|迟|\\bafter\\b|\\blater?\\b|overdue|expired|past due",
+    ),
     ("speed", "加快|快[点些]|加急|faster|express|expedit\\w*|speed up", "放慢|慢[点些]|slower|slow down"),
     ("switch", "\\bon\\b(?=$|[?.!])", "\\boff\\b(?=$|[?.!])"),
-    ("place", "国内|境内|大陆|本地|同城|domestic\\w*|\\blocal(?:ly)?\\b|within the country", "国外|境外|海外|国际|外地|异地|international\\w*|abroad|overseas|foreign"),
+    (
+        "place",
+        "国内|境内|大陆|本地|同城|domestic\\w*|\\blocal(?:ly)?\\b|within the country",
+        "国外|境外|海外|国际|外地|异地|international\\w*|abroad|overseas|foreign",
+    ),
     ("card", "信用卡|credit card", "储蓄卡|借记卡|debit card"),
-    ("customer", "个人|personal|private account|individual", "企业|公司|对公|商家|商户|business|company|corporate|merchant"),
+    (
+        "customer",
+        "个人|personal|private account|individual",
+        "企业|公司|对公|商家|商户|business|company|corporate|merchant",
+    ),
     ("side", "买家|收件|收货人|收款人|buyer|recipient|receiver|payee", "卖家|寄件|发件|付款人|seller|sender|payer"),
     ("way", "收入|转入|流入|incoming|inbound|\\breceived\\b", "支出|转出|流出|outgoing|outbound|\\bsent\\b"),
     ("sex", "男|\\bmen'?s?\\b|\\bmale\\b|boys?", "女|\\bwomen'?s?\\b|female|girls?"),
     ("heat", "热|加热|\\bhot\\b|\\bwarm\\b|heat", "冷|冰|\\bcold\\b|\\biced?\\b|chilled"),
     ("age", "新(?!手|人|疆|闻|增|建|浪)|\\bnew\\b", "旧|老(?!板|师|家|公|婆|是|人)|原来的|\\bold\\b|previous|former"),
     ("order", "第一|首(?:次|单|期|付|月|年)|\\bfirst\\b", "最后|末(?:次|期)|尾款|\\blast\\b|\\bfinal\\b"),
-    ("whole", "全部|全额|整单|整个|\\ball\\b|\\bwhole\\b|entire|\\bfull(?:y)?\\b", "部分|一部分|其中|\\bpart(?:s|ial|ially|ly)?\\b|\\bsome\\b"),
+    (
+        "whole",
+        "全部|全额|整单|整个|\\ball\\b|\\bwhole\\b|entire|\\bfull(?:y)?\\b",
+        "部分|一部分|其中|\\bpart(?:s|ial|ially|ly)?\\b|\\bsome\\b",
+    ),
     ("mode", "自动|automatic\\w*|\\bauto\\b", "手动|主动|manual\\w*"),
     ("place of sale", "线上|网上|网店|\\bonline\\b|website", "线下|门店|实体店|柜台|offline|in[- ]store|branch"),
     ("working", "工作日|weekdays?|working days?", "周末|节假日|weekends?|holidays?"),
@@ -205,7 +245,7 @@ NAMES: dict[str, str] = {
 }
 
 #: Names whose absence on one side says little: 快递几天到 is 几天到, 怎么查订单物流 is 怎么查物流.
-COMMON_NAMES = frozenset("快递 订单 账号 会员 额度 银行卡 手机号 地址 账单".split())
+COMMON_NAMES = frozenset(["快递", "订单", "账号", "会员", "额度", "银行卡", "手机号", "地址", "账单"])
 
 #: Spellings of one name.
 SAME_NAME = {

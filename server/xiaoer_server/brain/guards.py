@@ -1,9 +1,9 @@
 """Whether two questions that sound alike may have one answer. A guard only ever says no.
 
-An embedding puts 花呗怎么还款 beside 花呗怎么开通, and 满99包邮吗 beside 满199包邮吗. What it blurs is read here from the
-words: numbers, dates and amounts; names and product codes; negation; what is to be done, and in which direction; and
-what is asked about it (how, why, whether, when, how much, where). Both questions must agree on each. Where the words
-are none that a guard knows it is silent, and the verifier decides alone.
+An embedding puts 花呗怎么还款 beside 花呗怎么开通, and 满99包邮吗 beside 满199包邮吗. What it blurs is read here from
+the words: numbers, dates and amounts; names and product codes; negation; what is to be done, and in which direction;
+and what is asked about it (how, why, whether, when, how much, where). Both questions must agree on each. Where the
+words are none that a guard knows it is silent, and the verifier decides alone.
 """
 
 from __future__ import annotations
@@ -28,23 +28,92 @@ _THINGS = [(name, re.compile(forms)) for name, forms in THINGS.items()]
 _NAMES = re.compile("|".join(sorted(map(re.escape, NAMES), key=len, reverse=True)))
 _LATIN = re.compile(r"[a-z0-9][a-z0-9+#-]*(?:\.[0-9]+)?", re.ASCII)
 _CHINESE = re.compile(rf"[{CJK}]")
-_PROPER = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][A-Za-z0-9+-]*|[A-Za-z]+[0-9][A-Za-z0-9-]*|[0-9]+[A-Za-z][A-Za-z0-9-]*)\b")
-_MEASURE = re.compile(
-    r"\d+(?:st|nd|rd|th|am|pm|days?|d|weeks?|months?|years?|hours?|hrs?|h|mins?|kgs?|g|ml|l|cm|mm|m|k|km|gb|mb|x|yuan|rmb|usd|cny|eur)"
+_PROPER = re.compile(
+    r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][A-Za-z0-9+-]*|[A-Za-z]+[0-9][A-Za-z0-9-]*|[0-9]+[A-Za-z][A-Za-z0-9-]*)\b"
 )
-_PLAIN_LATIN = frozenset("app apps ok id pc qq sim pls please hi hello the a an to i my me vs or and of for is".split())
+_MEASURE = re.compile(
+    r"\d+(?:st|nd|rd|th|am|pm|days?|d|weeks?|months?|years?|hours?|hrs?|h|mins?|kgs?|g|ml|l|cm|mm|m|k|km|gb|mb|x"
+    r"|yuan|rmb|usd|cny|eur)"
+)
+_PLAIN_LATIN = frozenset(
+    [
+        "app",
+        "apps",
+        "ok",
+        "id",
+        "pc",
+        "qq",
+        "sim",
+        "pls",
+        "please",
+        "hi",
+        "hello",
+        "the",
+        "a",
+        "an",
+        "to",
+        "i",
+        "my",
+        "me",
+        "vs",
+        "or",
+        "and",
+        "of",
+        "for",
+        "is",
+    ]
+)
 _ALWAYS_CAPITAL = frozenset(
-    "i i'm i'd i'll i've monday tuesday wednesday thursday friday saturday sunday january february march april may june "
-    "july august september october november december ok faq asap id usd eur gbp rmb cny am pm english".split()
+    [
+        "i",
+        "i'm",
+        "i'd",
+        "i'll",
+        "i've",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "ok",
+        "faq",
+        "asap",
+        "id",
+        "usd",
+        "eur",
+        "gbp",
+        "rmb",
+        "cny",
+        "am",
+        "pm",
+        "english",
+    ]
 )
 
 # -- negation -------------------------------------------------------------------------------------------------
 
 _A_NOT_A = re.compile(rf"([{CJK}])[{CJK}]?(?:不|没)\1|是否|能否|可否|有无|or not\b|whether or not")
 _NO_NEGATION = re.compile(
-    "不好意思|不过|不客气|不同|差不多|不错|没事|没问题|不管|不仅|不但|不只|不论|不断|不久|不少|不如|不知道?|不懂|不明白|不清楚"
-    "|不太(?:清楚|明白|懂|会)|不会(?=操作|用|弄|搞|设置|看|填)|别人|别的|特别|区别|性别|级别|识别|类别|个别|分别|告别|非常|并非|未来"
-    "|没关系|不然|要不|不要紧|不一样|对不起|了不起|来不及|无线|无人机|无忧|不二|不满意?|不限|免不|除非|非得|非要|非洲|是非"
+    "不好意思|不过|不客气|不同|差不多|不错|没事|没问题|不管|不仅|不但|不只|不论|不断|不久|不少|不如|不知道?|不懂"
+    "|不明白|不清楚"
+    "|不太(?:清楚|明白|懂|会)|不会(?=操作|用|弄|搞|设置|看|填)|别人|别的|特别|区别|性别|级别|识别|类别|个别|分别"
+    "|告别|非常|并非|未来"
+    "|没关系|不然|要不|不要紧|不一样|对不起|了不起|来不及|无线|无人机|无忧|不二|不满意?|不限|免不|除非|非得|非要"
+    "|非洲|是非"
     "|i'?m not sure|not sure|do(?:n'?t| not) (?:know|understand)|no problem|no\\.|why not|not only|if not"
 )
 _END_QUESTION = re.compile(r"(?:了|过)?(?:没有?|不|否)[吗呢啊嘛呀]?[\s?。!~]*$")
@@ -53,50 +122,61 @@ _NEGATION = re.compile(
     r"|\bnot?\b|n'?t\b|\bcannot\b|\bnever\b|\bwithout\b|\bunable\b|\bfail\w*|\bdeclin\w+|\breject\w+|\brefus\w+"
     r"|\bnone\b|\bnothing\b|\bimpossible\b|\binvalid\b|\bunsuccessful\w*|\berrors?\b"
 )
-_CONTRACTED = re.compile(r"\b(?:can|won|don|doesn|didn|isn|aren|wasn|weren|hasn|haven|hadn|couldn|wouldn|shouldn)'?t\b")
+_CONTRACTED = re.compile(
+    r"\b(?:can|won|don|doesn|didn|isn|aren|wasn|weren|hasn|haven|hadn|couldn|wouldn"
+    r"|shouldn)'?t\b"
+)
 
 # -- what is asked --------------------------------------------------------------------------------------------
 
 Aspect = Literal["why", "when", "where", "much", "which", "who", "how", "what", "whether", ""]
 
 _ASPECTS: list[tuple[Aspect, re.Pattern[str]]] = [
-    (name, re.compile(forms))
+    (name, re.compile(forms))  # type: ignore[misc]
     for name, forms in (
         (
             "why",
-            "为什么|为啥|为何|怎么回事|咋回事|什么原因|啥原因|原因是|怎么会|怎么就|怎么老|怎么总|凭什么|怎么(?:这|那)么"
+            "为什么|为啥|为何|怎么回事|咋回事|什么原因|啥原因|原因是|怎么会|怎么就|怎么老|怎么总|凭什么"
+            "|怎么(?:这|那)么"
             "|\\bwhy\\b|how come|what(?:'?s| is| was)? (?:the )?reason|what caused",
         ),
         (
             "when",
-            "什么时候|啥时候|何时|多久|多长时间|多少时间|几天|几点|几号|哪天|哪一天|什么时间|多少天|几时|几日|几个工作日|几个月|几年|何日"
-            "|\\bwhen\\b(?! (?:i|we|you|my|the|it)\\b.*\\bhow\\b)|how (?:long|soon|quickly|fast|many (?:days|weeks|hours|months))"
+            "什么时候|啥时候|何时|多久|多长时间|多少时间|几天|几点|几号|哪天|哪一天|什么时间|多少天|几时|几日"
+            "|几个工作日|几个月|几年|何日"
+            "|\\bwhen\\b(?! (?:i|we|you|my|the|it)\\b.*\\bhow\\b)|how (?:long|soon|quickly|fast|many (?:days"
+            "|weeks|hours|months))"
             "|what (?:time|day|date)|how much time",
         ),
         ("where", "哪里|哪儿|在哪|到哪|去哪|从哪|何处|什么地方|啥地方|哪个(?:地方|位置|城市)|\\bwhere\\b"),
         (
             "much",
             "多少钱|多少|多大|多高|多重|多长|什么价|啥价|价格|几(?=个|次|张|元|块|折|级|件|种|人|倍|位)"
-            "|how (?:much|many|big|large|high|expensive)|what(?:'?s| is| are| does| do)? .{0,24}\\b(?:cost|price|fee|fees|charges?)\\b",
+            "|how (?:much|many|big|large|high|expensive)|what(?:'?s| is| are| does| do)? .{0,24}\\b(?:cost|price"
+            "|fee|fees|charges?)\\b",
         ),
         ("which", "哪(?!怕)|\\bwhich\\b|what (?:kinds?|types?|sorts?)"),
         ("who", "谁|\\bwho(?:m|se)?\\b"),
         (
             "how",
-            "怎么|如何|怎样|咋|怎办|方法|步骤|流程|教程|途径|\\bhow\\b|what (?:do|should|can|must|would) i (?:do|need to do)|what to do|steps? (?:to|for)"
+            "怎么|如何|怎样|咋|怎办|方法|步骤|流程|教程|途径|\\bhow\\b|what (?:do|should|can|must|would) i (?:do"
+            "|need to do)|what to do|steps? (?:to|for)"
             "|(?:is|are) there (?:a|any) ways?|best way|procedure|process (?:to|for|of)|instructions",
         ),
         ("what", "什么|啥|何为|\\bwhat\\b|\\bexplain\\b|meaning of"),
         (
             "whether",
-            "吗|嘛[?]|能不能|可不可以|是否|能否|可否|有没有|是不是|会不会|要不要|行不行|还是|可以|能(?!力|量)|会(?!员|议|计|话)|支持|允许"
-            "|^(?:so |and |but |hi |hello |hey |please |excuse me |,)*(?:can i|could i|may i|am i|is|are|was|were|do|does|did|will|would|has|have|should)\\b"
+            "吗|嘛[?]|能不能|可不可以|是否|能否|可否|有没有|是不是|会不会|要不要|行不行|还是|可以|能(?!力|量)"
+            "|会(?!员|议|计|话)|支持|允许"
+            "|^(?:so |and |but |hi |hello |hey |please |excuse me |,)*(?:can i|could i|may i|am i|is|are|was"
+            "|were|do|does|did|will|would|has|have|should)\\b"
             "|\\bcan i\\b|\\bam i able\\b|\\b(?:is|are) (?:it|there)\\b|\\bwhether\\b|\\bpossible\\b|\\ballowed\\b",
         ),
     )
 ]
 _REQUEST = re.compile(
-    r"(?:can|could|will|would) you (?:please |kindly )?(?:help|tell|show|explain|give)|请?(?:问|教)(?:一下|下)?|(?:能|可以)(?:帮|告诉|教)[我]?|帮我|麻烦"
+    r"(?:can|could|will|would) you (?:please |kindly )?(?:help|tell|show|explain|give)|请?(?:问|教)(?:一下|下)?"
+    r"|(?:能|可以)(?:帮|告诉|教)[我]?|帮我|麻烦"
 )
 _A_NOT_A_VERB = re.compile(rf"([{CJK}])[{CJK}]?不\1|有没有|(?:了|过)(?:没有?|不)[\s?]*$")
 
@@ -104,9 +184,11 @@ _A_NOT_A_VERB = re.compile(rf"([{CJK}])[{CJK}]?不\1|有没有|(?:了|过)(?:没
 
 _ROUTE = re.compile(
     rf"从(?P<from>[{CJK}a-z0-9]{{1,8}}?)(?:[转换改提移寄飞调变][{CJK}]?)?[到至往进成](?P<to>[{CJK}a-z0-9]{{1,8}})"
-    rf"|把?(?P<from2>[{CJK}a-z0-9]{{1,8}}?)(?:里|里面|上)?的?(?:钱|余额|零钱)?(?:怎么|如何|怎样|可以|能)?[转换改提移变][{CJK}]?[到至进成给](?P<to2>[{CJK}a-z0-9]{{1,8}})"
+    rf"|把?(?P<from2>[{CJK}a-z0-9]{{1,8}}?)(?:里|里面|上)?的?(?:钱|余额|零钱)?(?:怎么|如何|怎样|可以"
+    rf"|能)?[转换改提移变][{CJK}]?[到至进成给](?P<to2>[{CJK}a-z0-9]{{1,8}})"
     r"|\bfrom (?:my |the |a |an )?(?P<from3>[\w-]+)\b.*?\b(?:in)?to (?:my |the |a |an )?(?P<to3>[\w-]+)"
-    r"|\b(?:in)?to (?:my |the |a |an )?(?P<to4>(?!transfer|move|send|exchange|switch|change|convert|get|withdraw|upgrade|pay)[\w-]+)\b.*?\bfrom (?:my |the |a |an )?(?P<from4>[\w-]+)"
+    r"|\b(?:in)?to (?:my |the |a |an )?(?P<to4>(?!transfer|move|send|exchange|switch|change|convert|get|withdraw"
+    r"|upgrade|pay)[\w-]+)\b.*?\bfrom (?:my |the |a |an )?(?P<from4>[\w-]+)"
 )
 
 

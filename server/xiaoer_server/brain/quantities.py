@@ -18,9 +18,12 @@ _HAN = "零〇一二两三四五六七八九十百千万亿"
 
 # The words in which these characters count nothing.
 _NO_NUMERAL = re.compile(
-    "万一|千万(?=[别不要记得小])|十分(?!钟)|一下子?|一直|一样|一般|一定|一些|一点儿?|一起|一共|一旦|一律|一边|一会儿?|一切|一致|一体"
-    "|统一|同一|唯一|之一|进一步|第一时间|第一次|万能|万事|百分百|百度|千牛|四川|三星|六神|五菱|七匹狼|三只松鼠|九阳|百货|千兆"
-    "|双十一|双十二|双11|双12|(?<![0-9])618(?![0-9])|十一黄金周|五一|十一假期|一卡通|一键|一站式|七夕|八折扣券|三方|四六级|一一"
+    "万一|千万(?=[别不要记得小])|十分(?!钟)|一下子?|一直|一样|一般|一定|一些|一点儿?|一起|一共|一旦|一律|一边"
+    "|一会儿?|一切|一致|一体"
+    "|统一|同一|唯一|之一|进一步|第一时间|第一次|万能|万事|百分百|百度|千牛|四川|三星|六神|五菱|七匹狼|三只松鼠"
+    "|九阳|百货|千兆"
+    "|双十一|双十二|双11|双12|(?<![0-9])618(?![0-9])|十一黄金周|五一|十一假期|一卡通|一键|一站式|七夕|八折扣券"
+    "|三方|四六级|一一"
 )
 
 _UNITS = {
@@ -39,7 +42,8 @@ _UNITS = {
     "percent": "%|percent|per cent|个百分点",
     "fold": "折",
     "times": "次|遍|回(?!复|答|家|来|去|收|执|款)|times",
-    "piece": "件|个(?!月|小时|星期|礼拜|人|体|性)|只|台|份|盒|瓶|包(?!裹|邮|装|含)|袋|双|套|箱|张|pieces?|pcs|items?|units?|boxes|bags?|bottles?|cards?",
+    "piece": "件|个(?!月|小时|星期|礼拜|人|体|性)|只|台|份|盒|瓶|包(?!裹|邮|装|含)|袋|双|套|箱|张|pieces?|pcs"
+    "|items?|units?|boxes|bags?|bottles?|cards?",
     "person": "个?人(?!工|民|员)|位|people|persons?",
     "kilogram": "公斤|千克|kgs?|kilos?|kilograms?",
     "jin": "斤",
@@ -62,8 +66,29 @@ _SIGNS = {"¥": "yuan", "￥": "yuan", "$": "dollar", "€": "euro", "£": "poun
 _ENGLISH = {
     word: value
     for value, words in enumerate(
-        "zero,one,two,three,four,five,six,seven,eight,nine,ten,eleven,twelve,thirteen,fourteen,fifteen,sixteen,"
-        "seventeen,eighteen,nineteen,twenty".split(",")
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
     )
     for word in (words,)
 } | {
@@ -82,12 +107,12 @@ _SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000}
 _ENGLISH_WORD = "|".join(sorted([*_ENGLISH, *_SCALES], key=len, reverse=True))
 _ENGLISH_NUMBER = re.compile(rf"\b(?:an?[ -])?(?:{_ENGLISH_WORD})(?:[ -](?:and )?(?:{_ENGLISH_WORD}))*\b")
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH_NAME = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)"
 )
-_WEEKDAYS = "mon tue wed thu fri sat sun".split()
+_WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DATE = re.compile(
     r"(?P<y>\d{4})[-/.年]\s?(?P<m>\d{1,2})(?:[-/.月]\s?(?P<d>\d{1,2})[日号]?|月)?"
     r"|(?P<cm>\d{1,2})月(?:份|(?P<cd>\d{1,2})[日号]?)?"
@@ -141,7 +166,8 @@ _NAMED_DATE = re.compile("|".join(sorted(map(re.escape, _NAMED), key=len, revers
 
 # Not the digits of a product code: those are names, and compared as such.
 _NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_])(?P<sign>[¥￥$€£])?\s?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)(?P<scale>[十百千万亿]|k\b)?(?P<more>半)?"
+    r"(?<![A-Za-z0-9_])(?P<sign>[¥￥$€£])?\s?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)(?P<scale>[十百千万亿]"
+    r"|k\b)?(?P<more>半)?"
     r"|百分之(?P<share>[\d.]+)"
     r"|(?P<half>半)(?=个?(?:小时|月|年|天|钟头))"
 )
