@@ -11,7 +11,7 @@ ACTIONS: dict[str, str] = {
     "unbind": "解绑|解除绑定|取消绑定|解除关联|取消关联|去绑|unbind|unlink|disconnect|detach",
     "bind": "绑定|绑卡|绑上|换绑|绑|关联|\\bbind\\b|\\blink(?:ing|ed)?\\b|\\bconnect(?:ing|ed)?\\b",
     "unlock": "解冻|解锁|解封|恢复使用|unfreeze|unlock|unblock|unsuspend",
-    "lock": "冻结|锁定|封号|被封|挂失|\\bfreez\\w+|\\bfroze\\w*|\\block(?:ed|ing)?\\b|\\bblock(?:ed|ing)?\\b"
+    "lock": "冻结|锁定|封号|被封|被锁|挂失|\\bfreez\\w+|\\bfroze\\w*|\\block(?:ed|ing)?\\b|\\bblock(?:ed|ing)?\\b"
     "|\\bsuspend\\w*",
     "log out": "退出登录|退出账号|登出|log(?:ging)? ?out|sign(?:ing)? ?out",
     "log in": "登录|登陆|登入|登不上|登不了|log(?:ging|ged)? ?in|sign(?:ing|ed)? ?in(?!g)",
@@ -19,26 +19,28 @@ ACTIONS: dict[str, str] = {
     "return": "退换货|退货|寄回|退回|退掉|\\breturn\\w*|send(?:ing)? (?:it |this |them )?back",
     "exchange": "换货|更换|调换|换成|换(?=尺码|颜色|大|小|新|个|一[件个双])|\\bexchang\\w+|\\bswap\\w*|\\breplac\\w+",
     "repay": "还款|还钱|还清|还贷|还账|还完|(?:怎么|如何|怎样|咋|可以|能|要|先"
-    "|来)还(?![没未不能可会需要有是在得])|还(?=花呗|借呗|白条|信用卡|贷)"
+    "|来)还(?![没未不能可会需要有是在得])|还(?=花呗|借呗|白条|信用卡|贷|多少|吗|么|不了|不上|$|[?。!])"
     "|repay\\w*|pay(?:ing)? (?:\\w+ )?(?:back|off)|paid (?:back|off)",
     "top up": "充值|充钱|充话费|转入|转进|存入|存钱|top(?:ping|ped)?[- ]?up|\\bdeposit\\w*|add(?:ing)? (?:money"
     "|funds)|transfer(?:red)? (?:\\w+ )?in(?:to)?\\b",
-    "withdraw": "提现|取现|套现|取出|取钱|取款|转出|withdr\\w+|cash(?:ing)? out|take (?:\\w+ )?out"
+    "withdraw": "提现|提不了现|取现|套现|取出|取钱|取款|取(?=多少|现)|转出|withdr\\w+|cash(?:ing)? out"
+    "|take (?:\\w+ )?out"
     "|transfer(?:red)? (?:\\w+ )?out",
-    "transfer": "转账|汇款|转钱|转(?=到|给|至)|\\btransfer\\w*|send(?:ing)? money|\\bwir(?:e|ing)\\b",
+    "transfer": "转账|转帐|汇款|转钱|转(?=到|给|至|错|多少)|\\btransfer\\w*|send(?:ing)? money|\\bwir(?:e|ing)\\b",
     "collect": "收款|收钱|收账|receiv\\w+ (?:a )?payments?|get paid|accept payments?",
     "lend": "借出|出借|放款|放贷|\\blend\\w*",
     "borrow": "借款|借钱|借贷|贷款|借(?!呗|记|口|助)|borrow\\w*|\\bloans?\\b|\\btake (?:a|out a) loan",
-    "close": "取消|撤销|撤回|关闭|关掉|关停|停用|停掉|注销|销户|解约|退订|关(?=了|花呗|借呗|免密|自动)"
+    "close": "取消|撤销|撤回|关闭|关掉|关停|停用|停掉|注销|销户|解约|退订|关(?=了|不了|不掉|花呗|借呗|免密|自动)"
     "|cancel\\w*|call(?:ing)? off|revok\\w+|\\bclos(?:e|ed|ing)\\b|deactivat\\w+|disabl\\w+"
     "|turn(?:ing)? (?:\\w+ )?off|switch(?:ing)? (?:\\w+ )?off|unsubscrib\\w+|terminat\\w+",
     "activate": "激活|\\bactivat\\w+",
-    "open": "开通|开启|启用|打开|开户|开立|申请|办理|开办|办卡|申办|开(?=花呗|借呗|白条|会员|卡|网银|微粒贷)"
+    "open": "开通|开启|启用|打开|开户|开立|申请|办理|开办|办卡|申办|开(?=花呗|借呗|白条|会员|卡|网银|微粒贷|不了"
+    "|不通)"
     "|\\bopen(?:ing|ed)?\\b|enabl\\w+|turn(?:ing)? (?:\\w+ )?on\\b|switch(?:ing)? (?:\\w+ )?on\\b|\\bappl(?:y"
     "|ying|ied)\\b",
     "register": "注册|register\\w*|sign(?:ing|ed)? ?up|creat\\w+ (?:an )?account",
     "verify": "验证|认证|实名|核验|核实|verif\\w+|authenticat\\w+",
-    "reset": "重置|重设|找回|\\breset\\w*|\\brecover\\w*|retriev\\w+",
+    "reset": "重置|重设|找回|恢复|\\breset\\w*|\\brecover\\w*|retriev\\w+",
     "raise": "提高|提升|增加|增大|提额|上调|调高|涨额|升级|加(?=额度|量)|涨(?=价|了|额)|升(?=额)|\\brais(?:e|ing"
     "|ed)\\b|increas\\w+|upgrad\\w+|boost\\w*",
     "lower": "降低|减少|下调|调低|降额|降级|缩减|调小|降(?=价|了|额)|\\blower\\w*|decreas\\w+|\\breduc\\w+"
@@ -50,28 +52,31 @@ ACTIONS: dict[str, str] = {
     "issue": "开票|开具|开发票|开(?=张|增值税|专票|普票)",
     "change": "修改|更改|变更|改成|改(?!天|日|善|进|装|革)|\\bchang\\w+|\\bmodif\\w+|\\bedit\\w*|\\bupdat\\w+"
     "|\\bcorrect(?:ing)?\\b|amend\\w*",
-    "remove": "卸载|删除|删掉|清除|移除|删|uninstall\\w*|\\bdelet\\w+|\\bremov\\w+|\\beras\\w+",
+    "remove": "卸载|删除|清空|删掉|清除|移除|删|uninstall\\w*|\\bdelet\\w+|\\bremov\\w+|\\beras\\w+",
     "add": "添加|新增|增添|加上|\\badd(?:ing|ed)?\\b",
     "install": "安装|下载|装上|\\binstall(?!ment)\\w*|\\bdownload\\w*",
     "dispatch": "发货|寄出|发出|出库|发快递|\\bship(?:ped|s|ping)?\\b|dispatch\\w*|sent out",
     "deliver": "到货|送到|送达|送货|配送|派送|派件|deliver\\w*|\\barriv\\w+",
     "credit": "到账|入账|到帐|credited|reach my (?:\\w+ )?account|show(?:s|ing)? up",
-    "deduct": "扣款|扣钱|扣费|被扣|扣了|划扣|代扣|charged?\\b(?! (?:the|my) (?:phone|battery|device))|deduct\\w*"
+    "deduct": "扣款|扣钱|扣费|被扣|扣(?=了|的|多少)|没扣|划扣|代扣|charged?\\b(?! (?:the|my) (?:phone|battery"
+    "|device))|deduct\\w*"
     "|debit(?:ed|ing)",
     "sell": "卖|出售|转让|\\bsell\\w*|\\bsold\\b",
-    "buy": "购买|买|下单|订购|拍下|购入|\\bbuy\\w*|\\bbought\\b|purchas\\w+|plac\\w+ an order"
+    "buy": "购买(?!的|了|过)|买(?!的|了|过|贵|家|错)|下单|订购|拍下|购入|\\bbuy\\w*|\\bbought\\b|purchas\\w+"
+    "|plac\\w+ an order"
     "|\\border(?:ing)? (?:a|an|some|the|one|more)\\b",
-    "pay": "付款|支付(?!宝)|付钱|交钱|缴费|缴纳|结账|付费|代付|\\bpay(?:ing|ment|ments|s)?\\b|\\bpaid\\b|check ?out",
+    "pay": "付款|支付(?!宝)|付钱|付(?=多少|不|得)|交钱|缴费|缴纳|结账|付费|代付|\\bpay(?:ing|ment|ments|s)?\\b"
+    "|\\bpaid\\b|check ?out",
     "track": "跟踪|追踪|查物流|查快递|物流信息|物流(?=到)|\\btrack\\w*|where is my (?:order|parcel|package)",
     "complain": "投诉|举报|complain\\w*|\\breport\\b|disput\\w+",
-    "review": "评价|评论|好评|差评|\\breview\\w*|\\brat(?:e|ing)s?\\b",
+    "review": "评价(?!写错)|评论|好评|差评|\\breview\\w*|\\brat(?:e|ing)s?\\b",
     "contact": "联系|转人工|人工|打电话|\\bcontact\\w*|speak (?:to|with)|talk(?:ing)? (?:to|with)|\\bcall\\b",
     "repair": "维修|修理|返修|报修|\\brepair\\w*",
     "redeem": "兑换|换购|redeem\\w*",
-    "claim": "领取|领(?=券|优惠|红包|会员|奖)|\\bclaim\\w*",
+    "claim": "领取|怎么领|如何领|领(?=券|优惠|红包|会员|奖)|\\bclaim\\w*",
     "gift": "赠送|送人|送(?=给|朋友|礼)|\\bgift\\w*|give (?:it )?to",
     "hide": "隐藏|屏蔽|拉黑|\\bhid(?:e|ing|den)\\b|\\bmut(?:e|ing)\\b",
-    "wash": "清洗|洗(?!手间)|\\bwash\\w*|\\bclean(?:ing)?\\b",
+    "wash": "清洗|清洁|清理|洗(?!手间)|\\bwash\\w*|\\bclean(?:ing)?\\b",
     "store": "保存|存放|储存|\\bstor(?:e it|ing|age)\\b",
     "brew": "冲泡|泡(?=茶|几|多)|怎么泡|\\bbrew\\w*|\\bsteep\\w*",
     "find": "查询|查看|查找|查(?!收)|看到|看一?下|\\bcheck(?:ing)?\\b|\\bview(?:ing)?\\b|look(?:ing)? up"
@@ -80,7 +85,7 @@ ACTIONS: dict[str, str] = {
 }
 
 #: Actions that add little beside another one: 查询退款进度 asks what 退款进度 asks.
-WEAK = frozenset({"find", "use", "contact"})
+WEAK = frozenset({"find", "use", "contact", "open", "credit", "deliver"})
 
 #: Two ends of one scale: a question that names one asks for something else than one that names the other.
 POLES: tuple[tuple[str, str, str], ...] = (
@@ -209,6 +214,7 @@ NAMES: dict[str, str] = {
     "定金": "",
     "押金": "",
     "运费": "",
+    "邮费": "",
     "手续费": "",
     "利息": "",
     "额度": "",
@@ -245,10 +251,31 @@ NAMES: dict[str, str] = {
 }
 
 #: Names whose absence on one side says little: 快递几天到 is 几天到, 怎么查订单物流 is 怎么查物流.
-COMMON_NAMES = frozenset(["快递", "订单", "账号", "会员", "额度", "银行卡", "手机号", "地址", "账单"])
+COMMON_NAMES = frozenset(
+    (
+        *(
+            "快递",
+            "订单",
+            "账号",
+            "会员",
+            "额度",
+            "银行卡",
+            "手机号",
+            "地址",
+            "账单",
+            "优惠券",
+            "红包",
+            "积分",
+            "礼品卡",
+        ),
+        *("发票", "定金", "押金", "运费", "手续费", "利息", "密码", "身份证", "验证码"),
+    )
+)
 
 #: Spellings of one name.
 SAME_NAME = {
+    "邮费": "运费",
+    "iphone": "苹果",
     "工行": "工商银行",
     "建行": "建设银行",
     "农行": "农业银行",
@@ -293,7 +320,6 @@ THINGS: dict[str, str] = {
     "points": "\\bpoints\\b|\\brewards?\\b",
     "card": "\\bcards?\\b",
     "account": "\\baccounts?\\b",
-    "cash": "\\bcash\\b|\\batms?\\b",
     "insurance": "\\binsurance\\b",
     "tax": "\\btax(?:es)?\\b|\\bcustoms\\b|\\bduty\\b",
     "size": "\\bsizes?\\b",

@@ -91,6 +91,7 @@ _ALWAYS_CAPITAL = frozenset(
         "december",
         "ok",
         "faq",
+        "atm",
         "asap",
         "id",
         "usd",
@@ -108,18 +109,19 @@ _ALWAYS_CAPITAL = frozenset(
 
 _A_NOT_A = re.compile(rf"([{CJK}])[{CJK}]?(?:不|没)\1|是否|能否|可否|有无|or not\b|whether or not")
 _NO_NEGATION = re.compile(
-    "不好意思|不过|不客气|不同|差不多|不错|没事|没问题|不管|不仅|不但|不只|不论|不断|不久|不少|不如|不知道?|不懂"
+    "不好意思|不小心|不想[要用]?|不喜欢|不记得|想不起来?|不买了|不要了|有没(?=[^有])|不过|不客气|不同|差不多"
+    "|不错|没事|没问题|不管|不仅|不但|不只|不论|不断|不久|不少|不如|不知道?|不懂"
     "|不明白|不清楚"
     "|不太(?:清楚|明白|懂|会)|不会(?=操作|用|弄|搞|设置|看|填)|别人|别的|特别|区别|性别|级别|识别|类别|个别|分别"
     "|告别|非常|并非|未来"
     "|没关系|不然|要不|不要紧|不一样|对不起|了不起|来不及|无线|无人机|无忧|不二|不满意?|不限|免不|除非|非得|非要"
     "|非洲|是非"
-    "|i'?m not sure|not sure|do(?:n'?t| not) (?:know|understand)|no problem|no\\.|why not|not only|if not"
+    "|i'?m not sure|not sure|do(?:n'?t| not) (?:know|understand)|no problem|do(?:n'?t| not) want|no\\.|why not|not only|if not"
 )
 _END_QUESTION = re.compile(r"(?:了|过)?(?:没有?|不|否)[吗呢啊嘛呀]?[\s?。!~]*$")
 _NEGATION = re.compile(
     r"[不没]|无法|无(?=效|货|现货)|未|别|勿|非|失败|拒绝|被拒|禁止|错误|异常"
-    r"|\bnot?\b|n'?t\b|\bcannot\b|\bnever\b|\bwithout\b|\bunable\b|\bfail\w*|\bdeclin\w+|\breject\w+|\brefus\w+"
+    r"|\bnot?\b|n't\b|\bcannot\b|\bnever\b|\bwithout\b|\bunable\b|\bfail\w*|\bdeclin\w+|\breject\w+|\brefus\w+"
     r"|\bnone\b|\bnothing\b|\bimpossible\b|\binvalid\b|\bunsuccessful\w*|\berrors?\b"
 )
 _CONTRACTED = re.compile(
@@ -129,7 +131,7 @@ _CONTRACTED = re.compile(
 
 # -- what is asked --------------------------------------------------------------------------------------------
 
-Aspect = Literal["why", "when", "where", "much", "which", "who", "how", "what", "whether", ""]
+Aspect = Literal["why", "fix", "when", "where", "much", "which", "who", "how", "what", "whether", ""]
 
 _ASPECTS: list[tuple[Aspect, re.Pattern[str]]] = [
     (name, re.compile(forms))  # type: ignore[misc]
@@ -143,10 +145,15 @@ _ASPECTS: list[tuple[Aspect, re.Pattern[str]]] = [
         (
             "when",
             "什么时候|啥时候|何时|多久|多长时间|多少时间|几天|几点|几号|哪天|哪一天|什么时间|多少天|几时|几日"
-            "|几个工作日|几个月|几年|何日"
+            "|几个工作日|几个月|几年|哪年|几月|哪个月|什么季节|何日|时间(?=$|[?。!])"
             "|\\bwhen\\b(?! (?:i|we|you|my|the|it)\\b.*\\bhow\\b)|how (?:long|soon|quickly|fast|many (?:days"
             "|weeks|hours|months))"
             "|what (?:time|day|date)|how much time",
+        ),
+        (
+            "fix",
+            "怎么办|怎办|咋办|咋整|怎么处理|怎么解决|如何处理|如何解决|what (?:do|should|can) i do\\b|how (?:do"
+            "|can) i (?:fix|solve|resolve)",
         ),
         ("where", "哪里|哪儿|在哪|到哪|去哪|从哪|何处|什么地方|啥地方|哪个(?:地方|位置|城市)|\\bwhere\\b"),
         (
@@ -155,11 +162,12 @@ _ASPECTS: list[tuple[Aspect, re.Pattern[str]]] = [
             "|how (?:much|many|big|large|high|expensive)|what(?:'?s| is| are| does| do)? .{0,24}\\b(?:cost|price"
             "|fee|fees|charges?)\\b",
         ),
+        ("how", "(?:什么|啥|何种?|哪些?)(?:办法|方法|方式|途径|渠道)"),
         ("which", "哪(?!怕)|\\bwhich\\b|what (?:kinds?|types?|sorts?)"),
         ("who", "谁|\\bwho(?:m|se)?\\b"),
         (
             "how",
-            "怎么|如何|怎样|咋|怎办|方法|步骤|流程|教程|途径|\\bhow\\b|what (?:do|should|can|must|would) i (?:do"
+            "怎么|如何|怎样|咋|方法|步骤|流程|教程|途径|\\bhow\\b|what (?:do|should|can|must|would) i (?:do"
             "|need to do)|what to do|steps? (?:to|for)"
             "|(?:is|are) there (?:a|any) ways?|best way|procedure|process (?:to|for|of)|instructions",
         ),
@@ -258,8 +266,8 @@ def _compare(one: Facts, other: Facts) -> Objection | None:
 
 
 def _names_differ(one: Facts, other: Facts) -> bool:
-    only_one = {name for name in one.names - other.names if name not in other.tokens}
-    only_other = {name for name in other.names - one.names if name not in one.tokens}
+    only_one = one.names - other.names - other.tokens
+    only_other = other.names - one.names - one.tokens
     if only_one and only_other:
         return True
     if (only_one | only_other) - COMMON_NAMES:
@@ -294,11 +302,26 @@ def _alike(one: str, other: str) -> bool:
 
 def _one_aspect(one: Facts, other: Facts) -> bool:
     pair = {one.aspect, other.aspect}
-    if pair <= {"how", ""} or pair <= {"what", "which"}:
+    if pair <= _OPEN_ASPECTS or pair <= {"why", "fix", ""}:
         return True
-    if pair <= {"why", "how", ""}:
-        return one.negated  # 付不了款怎么办, 为什么付不了款
-    return pair <= {"whether", ""} and not one.actions - WEAK
+    if "" in pair:
+        # A noun phrase asks for anything that is to be known of it: warranty period, 发货地. With something to be done
+        # it asks how: 我要退款 is no 退款多久到账.
+        return not one.actions - WEAK
+    if pair <= {"why", "fix", "how"}:
+        return one.negated  # 怎么付不了款, 为什么付不了款
+    if pair <= {"how", "where"}:
+        return bool(one.actions)  # 在哪改名, 怎么改名
+    if pair <= {"whether", "much"}:
+        return bool(_FEES & one.names & other.names) or ("fee" in one.things and "fee" in other.things)
+    return False
+
+
+#: Aspects that are ways to put one question, as far as the words tell: 怎么退, 退货流程是什么, 要退货该怎么办.
+_OPEN_ASPECTS = frozenset(("how", "fix", "what", "which", ""))
+
+#: Who asks whether there is a fee is told how much it is.
+_FEES = frozenset(("手续费", "运费", "利息", "押金", "定金"))
 
 
 def _actions(folded: str) -> tuple[frozenset[str], str]:
@@ -352,7 +375,7 @@ def _aspect(folded: str) -> Aspect:
     for name, forms in _ASPECTS:
         if forms.search(rest) is not None:
             return name
-    return "whether" if _A_NOT_A_VERB.search(rest) else ""
+    return "whether" if _A_NOT_A_VERB.search(rest) or _END_QUESTION.search(rest) else ""
 
 
 def _route(folded: str) -> tuple[str, str] | None:

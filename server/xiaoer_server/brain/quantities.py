@@ -182,7 +182,8 @@ def quantities(text: str) -> frozenset[Quantity]:
 def disagree(one: frozenset[Quantity], other: frozenset[Quantity]) -> bool:
     """Whether one of the two names a number, date or amount that the other does not.
 
-    A number without a unit agrees with the same number in any: 满99包邮吗, 满99元包邮吗.
+    A number without a unit agrees with the same number in any: 满99包邮吗, 满99元包邮吗. A single one of something says
+    nothing where the other question counts none of it: 一天能转多少, 每天能转多少.
     """
     return one != other and (_missing(one, other) or _missing(other, one))
 
@@ -190,6 +191,7 @@ def disagree(one: frozenset[Quantity], other: frozenset[Quantity]) -> bool:
 def _missing(one: frozenset[Quantity], other: frozenset[Quantity]) -> bool:
     return any(
         quantity not in other
+        and (quantity[0] != "1" or any(unit == quantity[1] for _, unit in other))
         and not any(value == quantity[0] and (not unit or not quantity[1]) for value, unit in other)
         for quantity in one
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, post
@@ -13,7 +13,6 @@ from . import openapi
 from .admission import open_conversation
 from .exchange import Exchange
 from .hot import identify
-from .wire import Number
 
 if TYPE_CHECKING:
     from ..chat.conversation import Conversation
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class Opinion(msgspec.Struct, forbid_unknown_fields=True):
-    """Whether the answer of entry `seq` helped."""
+    """Whether the answer of entry `seq` helped. JSON has one kind of number, so 3.0 is entry 3."""
 
-    seq: Number
+    seq: Annotated[float, msgspec.Meta(ge=0, le=2**53 - 1)]
     value: Literal["up", "down"]
 
 
@@ -61,14 +60,17 @@ def feedback_handlers(context: EdgeContext) -> list[ControllerRouterHandler]:
         client = scope.get("client")
         context.limits.check_message(identity.visitor, client[0] if client else "")
         opinion = _read(await request.body())
-        await give(context, await open_conversation(context, identity), opinion.seq, opinion.value)
+        await give(context, await open_conversation(context, identity), int(opinion.seq), opinion.value)
 
     return [give_feedback]
 
 
 def _read(body: bytes) -> Opinion:
     try:
-        return _decode(body)
+        opinion = _decode(body)
+        if not opinion.seq.is_integer():
+            raise BadRequest("`seq` is a whole number.", code="invalid_request")
+        return opinion
     except msgspec.ValidationError as error:
         raise BadRequest(f"{error}.", code="invalid_request") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
