@@ -116,7 +116,8 @@ _NO_NEGATION = re.compile(
     "|告别|非常|并非|未来"
     "|没关系|不然|要不|不要紧|不一样|对不起|了不起|来不及|无线|无人机|无忧|不二|不满意?|不限|免不|除非|非得|非要"
     "|非洲|是非"
-    "|i'?m not sure|not sure|do(?:n'?t| not) (?:know|understand)|no problem|do(?:n'?t| not) want|no\\.|why not|not only|if not"
+    "|i'?m not sure|not sure|do(?:n'?t| not) (?:know|understand)|no problem|do(?:n'?t| not) want"
+    "|no\\.|why not|not only|if not"
 )
 _END_QUESTION = re.compile(r"(?:了|过)?(?:没有?|不|否)[吗呢啊嘛呀]?[\s?。!~]*$")
 _NEGATION = re.compile(

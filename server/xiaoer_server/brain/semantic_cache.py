@@ -368,6 +368,10 @@ class SemanticCache:
         found = self._never.get(tenant, {}).get((asked, entry))
         return found is not None and found in (-1, version)
 
+    def forget_vectors(self) -> None:
+        """Of questions that were looked for a moment ago; for measuring."""
+        self._fresh.clear()
+
     # -- vectors that are missing -----------------------------------------------------------------------------
 
     def _mend_soon(self, space: Space) -> None:
