@@ -181,6 +181,22 @@ class GatewaySettings(Section, frozen=True):
     cache_seconds: Seconds = 3_600.0
 
 
+class CacheSettings(Section, frozen=True):
+    """Answers given again to the same question: by its words, and by its meaning where a verifier runs.
+
+    `threshold` is the verifier's probability from which two questions are one; at 0 the verifier's own for
+    `wrong_hit_target`, the share of hits that may be wrong.
+    """
+
+    enabled: Switch = True
+    max_bytes: Annotated[int, Meta(ge=0, le=17_179_869_184, description="bytes; 0 is no cache")] = 67_108_864
+    wrong_hit_target: Annotated[float, Meta(gt=0, le=0.2, description="a number more than 0, at most 0.2")] = 0.005
+    threshold: Share = 0.0
+    lifetime_seconds: Annotated[float, Meta(gt=0, le=31_536_000, description="seconds, at most a year")] = 604_800.0
+    deadline_seconds: Seconds = 0.25
+    save_seconds: Seconds = 300.0
+
+
 class TracingSettings(Section, frozen=True):
     """Spans to an OTLP collector over HTTP; without `endpoint` there are none."""
 
@@ -268,6 +284,7 @@ class Settings(Section, frozen=True):
     model: ModelSettings = field(default_factory=ModelSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     tracing: TracingSettings = field(default_factory=TracingSettings)
     infer: InferSettings = field(default_factory=InferSettings)
     intents: IntentSettings = field(default_factory=IntentSettings)
@@ -293,6 +310,7 @@ SECTIONS: dict[str, type[Section]] = {
     "model": ModelSettings,
     "answer": AnswerSettings,
     "gateway": GatewaySettings,
+    "cache": CacheSettings,
     "tracing": TracingSettings,
     "infer": InferSettings,
     "intents": IntentSettings,

@@ -25,6 +25,7 @@ from .exchange import Exchange
 from .faults import exception_handlers
 from .gateway_rest import gateway_handlers
 from .hot import hot_routes, identify
+from .opinion import feedback_handlers
 from .pages import pages
 from .problem import UpgradeRequired
 
@@ -82,7 +83,15 @@ def build_app(context: EdgeContext, *, handlers: Sequence[ControllerRouterHandle
         options: Further options of `Litestar`, such as `lifespan`.
     """
     app = Litestar(
-        [*_sessions(context), *_chat(context), *gateway_handlers(context), *_probes(context), *pages(), *handlers],
+        [
+            *_sessions(context),
+            *_chat(context),
+            *feedback_handlers(context),
+            *gateway_handlers(context),
+            *_probes(context),
+            *pages(),
+            *handlers,
+        ],
         exception_handlers=exception_handlers,
         openapi_config=_openapi_config(),
         logging_config=None,
