@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
@@ -63,6 +64,8 @@ PAGE = 500
 ANY = "*"
 
 Changed = Callable[[str, set[str]], object]
+
+By = Literal["words", "meaning", "both"]
 
 
 class Passage(msgspec.Struct, frozen=True):
@@ -136,16 +139,27 @@ class Knowledge:
         if fixed is not None:
             url = url_of(tenant, fixed.slug) if fixed.slug else ""
             return [Passage(fixed.slug or fixed.id, fixed.questions[0], url, fixed.lang, fixed.answer, 1.0, True)]
-        return await self.passages(tenant, question, book, asked, language, limit)
+        return await self._passages(tenant, question, book, asked, language, limit, "both")
 
-    async def passages(
-        self, tenant: str, question: str, book: Book, asked: Weighed, language: Language, limit: int
+    async def compare(self, tenant: str, question: str, *, limit: int = 5, by: By = "both") -> list[Passage]:
+        """`search` by words alone, by meaning alone, or by both, and without the fixed answers: for measurements.
+
+        Raises:
+            SQLAlchemyError: the store cannot be read.
+        """
+        book = await self._book(tenant)
+        asked = weigh_question(question, book.vocabulary)
+        return await self._passages(tenant, question, book, asked, language_of(question), limit, by)
+
+    async def _passages(
+        self, tenant: str, question: str, book: Book, asked: Weighed, language: Language, limit: int, by: By
     ) -> list[Passage]:
-        """`search` without the fixed answers."""
         near: list[Hit] = []
-        if self.meaning is not None:
+        if self.meaning is not None and by != "words":
             near = await self.meaning.search(tenant, question)
-        proposed = await self._chunks.candidates(tenant, _phrases(asked, book.vocabulary), PROPOSED)
+        proposed: list[tuple[int, str]] = []
+        if by != "meaning":
+            proposed = await self._chunks.candidates(tenant, _phrases(asked, book.vocabulary), PROPOSED)
         of = dict(proposed)
         unknown = {hit.chunk for hit in near} - of.keys()
         if unknown:
@@ -162,7 +176,10 @@ class Knowledge:
             return {name: answer for name, answer in scored if answer is not None}
 
         found = answers() if len(asked.units) <= SHORT else await asyncio.to_thread(answers)
-        ranked = self._ranked(found, near, of)
+        if by == "meaning":
+            ranked = {name: max(at) for name, at in nearness(near, of).items() if name in found}
+        else:
+            ranked = self._ranked(found, near, of)
         # Candidates come in the order of their joint rank, which decides where the evidence is equal.
         best = sorted(ranked, key=lambda name: (-ranked[name], found[name].article.lang != language))[:limit]
         return [
@@ -179,10 +196,7 @@ class Knowledge:
         floor = near[-1].cosine
         cosines = nearness(near, of)
         nothing = Nearness(floor, floor)
-        return {
-            name: calibration.evidence(score, at := cosines.get(name, nothing), max(at) - floor)
-            for name, score in words.items()
-        }
+        return {name: calibration.evidence(score, cosines.get(name, nothing)) for name, score in words.items()}
 
     def version(self, tenant: str) -> int:
         """How often what the tenant knows was changed; 0 before it was first read."""
@@ -297,9 +311,9 @@ class Knowledge:
             task.cancel()
         if self.meaning is not None:
             await self.meaning.stop()
-        for tenant, task in self._books.items():
-            if task.done() and not task.cancelled() and task.exception() is None:
-                await self._save(tenant, task.result())
+        for tenant, reading in self._books.items():
+            if reading.done() and not reading.cancelled() and reading.exception() is None:
+                await self._save(tenant, reading.result())
 
     async def _save(self, tenant: str, book: Book) -> None:
         if self._saved.get(tenant) == book.edition:
@@ -435,7 +449,7 @@ def _analysed(
     articles: Mapping[str, Sequence[Article]],
     chunks: Sequence[books.Found],
     vocabulary: Vocabulary,
-    known: Mapping[str, Topic] = {},  # noqa: B006 (never changed)
+    known: Mapping[str, Topic] = {},
 ) -> dict[str, Topic]:
     """Topics with these chunks: milliseconds each, so never on the loop."""
     of: dict[str, list[books.Found]] = {}

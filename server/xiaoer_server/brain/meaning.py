@@ -70,6 +70,7 @@ class Meaning:
         self._refused: set[int] = set()  # chunks that the encoder will not take
         self._done: dict[str, tuple[int, int]] = {}
         self._current: str | None = None
+        self._pausing = asyncio.Event()
 
     def start(self, tenants: Iterable[str]) -> None:
         """Begin to load and to embed."""
@@ -125,7 +126,8 @@ class Meaning:
     async def until_done(self, tenant: str) -> None:
         """Return when the background has nothing left to do for this tenant."""
         while tenant in self._waiting or self._current == tenant:
-            await asyncio.sleep(0.02)
+            self._pausing.clear()
+            await self._pausing.wait()
 
     # -- in the background -------------------------------------------------------------------------------------
 
@@ -153,6 +155,7 @@ class Meaning:
                     log.exception("embedding the articles of %s failed", tenant)
                 finally:
                     self._current = None
+                    self._pausing.set()
                 self._waiting[tenant] = None
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

@@ -139,7 +139,7 @@ class VectorIndex:
                 return []
             found = self._index.search(sought, count, threads=1)
             keys, distances = found.keys.tolist(), found.distances.tolist()
-        return [Hit(*divmod(key, PARTS), 1.0 - distance) for key, distance in zip(keys, distances, strict=True)]
+        return [Hit(key // PARTS, key % PARTS, 1.0 - distance) for key, distance in zip(keys, distances, strict=True)]
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all.

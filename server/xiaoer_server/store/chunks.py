@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     ForeignKey,
     Index,
@@ -72,7 +73,8 @@ _CANDIDATES = text(
     " WHERE chunks_index MATCH :query AND c.tenant = :tenant"
     " ORDER BY bm25(chunks_index, 4.0, 3.0, 1.0) LIMIT :limit"
 )
-_TENANT, _SLUG = bindparam("of_tenant"), bindparam("of_slug")
+_TENANT: BindParameter[str] = bindparam("of_tenant")
+_SLUG: BindParameter[str] = bindparam("of_slug")
 _OF_TENANT = select(chunks.c.id).where(chunks.c.tenant == _TENANT)
 _INSERT_ARTICLE, _INSERT_CHUNK = insert(articles), insert(chunks)
 _DELETE_VECTORS = delete(vectors).where(
@@ -133,7 +135,7 @@ class Chunks:
         Raises:
             SQLAlchemyError: a slug stands twice, or the store cannot write; the old articles are still there.
         """
-        gone = {"of_tenant": tenant}
+        gone: dict[str, object] = {"of_tenant": tenant}
         await self._write([(statement, gone) for statement in _DELETE_ALL], tenant, rows)
 
     async def put(self, tenant: str, rows: Sequence[tuple[Article, Sequence[Chunk]]]) -> None:

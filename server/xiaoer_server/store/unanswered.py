@@ -1,4 +1,4 @@
-"""Questions that nobody could answer, in groups. Nothing in them is anybody's own: whoever stores one masks it first."""
+"""Questions that nobody could answer, in groups. Nothing in them is anybody's own: they are masked before."""
 
 from __future__ import annotations
 

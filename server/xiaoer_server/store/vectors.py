@@ -48,12 +48,15 @@ _INSERT = insert(vectors).from_select(
         vectors.c.chunk, vectors.c.part, vectors.c.tenant, vectors.c.encoder, vectors.c.vector
     ),
 )
-_UNSEEN = "NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.chunk = c.id AND v.part = 0 AND v.encoder = :encoder)"
 _MISSING = text(
     "SELECT c.id, c.slug, c.number, c.text FROM chunks AS c WHERE c.tenant = :tenant AND c.id > :after"
-    f" AND {_UNSEEN} ORDER BY c.id LIMIT :limit"  # noqa: S608 (a constant of this file)
+    " AND NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.chunk = c.id AND v.part = 0 AND v.encoder = :encoder)"
+    " ORDER BY c.id LIMIT :limit"
 )
-_COUNT_MISSING = text(f"SELECT count(*) FROM chunks AS c WHERE c.tenant = :tenant AND {_UNSEEN}")  # noqa: S608
+_COUNT_MISSING = text(
+    "SELECT count(*) FROM chunks AS c WHERE c.tenant = :tenant"
+    " AND NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.chunk = c.id AND v.part = 0 AND v.encoder = :encoder)"
+)
 
 Row = tuple[int, int, bytes]
 
