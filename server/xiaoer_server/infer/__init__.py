@@ -1,0 +1,1 @@
+"""What the model process runs: encoders, heads and the verifier of question pairs."""
