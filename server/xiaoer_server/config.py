@@ -234,9 +234,13 @@ class InferSettings(Section, frozen=True):
 
 
 class AnswerSettings(Section, frozen=True):
-    """How messages become answers."""
+    """How messages become answers.
+
+    A question that no article answers goes to a human, or with `without_evidence = "model"` to the model all the same.
+    """
 
     enabled: Switch = True
+    without_evidence: Annotated[Literal["human", "model"], Meta(description='"human" or "model"')] = "human"
     burst_ms: Annotated[int, Meta(ge=0, le=60_000, description="milliseconds from 0 to 60000")] = 800
     burst_max_ms: Annotated[int, Meta(ge=0, le=120_000, description="milliseconds from 0 to 120000")] = 3_000
     history_entries: Annotated[int, Meta(ge=1, le=200, description="a whole number from 1 to 200")] = 20

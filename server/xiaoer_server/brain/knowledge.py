@@ -198,6 +198,14 @@ class Knowledge:
         nothing = Nearness(floor, floor)
         return {name: calibration.evidence(score, cosines.get(name, nothing)) for name, score in words.items()}
 
+    async def has_articles(self, tenant: str) -> bool:
+        """Whether the tenant has written anything.
+
+        Raises:
+            SQLAlchemyError: the store cannot be read.
+        """
+        return await self._articles.count(tenant) > 0
+
     def version(self, tenant: str) -> int:
         """How often what the tenant knows was changed; 0 before it was first read."""
         return self._versions.get(tenant, 0)

@@ -1,8 +1,9 @@
 """The one place that orders the stages of a message.
 
     accept: filter(in) → log → lanes
-    answer: history → knowledge → model → filter(stream) → log
-            model cannot be asked: what it answered before → the knowledge's own passage → hand-off to a human
+    answer: history → intent → cache → knowledge → model → filter(stream) → log
+            nothing is known of it: hand-off to a human
+            model cannot be asked: the knowledge's own passage → hand-off to a human
 
 When a conversation gets its answer is decided in `lanes`.
 """
@@ -10,6 +11,8 @@ When a conversation gets its answer is decided in `lanes`.
 from __future__ import annotations
 
 import asyncio
+import functools
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -18,10 +21,12 @@ from typing import NamedTuple
 from xiaoer import WordFilter
 
 from ..brain import prompt
-from ..brain.answer_memory import AnswerMemory
-from ..brain.answerer import Answer, compose
+from ..brain.answerer import Answer, compose, courtesy
+from ..brain.cached import Asked
+from ..brain.intents import Intents, Recognised
 from ..brain.knowledge import Knowledge, Passage
 from ..brain.language import language_of
+from ..brain.semantic_cache import SemanticCache
 from ..config import Settings, TenantSettings
 from ..errors import ServerError, Unavailable
 from ..llm.provider import ModelError, ModelFailure, ModelRequest, Provider
@@ -41,6 +46,9 @@ Accepted = Callable[[int, ServerError | None, str | None], None]
 #: The built-in answerer's passage grows at this pace, in code points a second and code points a step.
 TYPING_PACE, TYPING_STEP = 800, 8
 
+#: Intents that need no article to be answered.
+SMALL_TALK = frozenset({"greeting", "thanks", "goodbye", "affirm", "deny", "praise", "bot"})
+
 BLOCKED = {
     "zh": "这条消息含有不能处理的内容，没有转给客服。请换个说法再试。",
     "en": "This message contains something we can't handle and was not passed on. Please put it another way.",
@@ -48,17 +56,19 @@ BLOCKED = {
 
 
 class Asking(NamedTuple):
-    """What is asked, and what there is to answer it with.
-
-    `grounds` is all that an answer rests on besides the question; None where the conversation so far counts too.
-    """
+    """What is asked, and what there is to answer it with. `known` is what it is to the cache."""
 
     conversation: Conversation
     asked: list[Entry]
-    passages: list[Passage]
-    sources: list[Source] | None
-    request: ModelRequest
-    grounds: str | None
+    history: list[Entry]
+    question: str
+    known: Asked
+    recognised: Recognised | None
+
+    @property
+    def tenant(self) -> str:
+        """Whose shop it is."""
+        return self.conversation.tenant
 
 
 class Pipeline:
@@ -69,7 +79,8 @@ class Pipeline:
         shops: Each tenant's name and its own rules for the model.
         provider: The model, or None where the built-in answerer works alone.
         handoffs: The queue for a human; None where there is none to wait for.
-        memory: What the model answered before.
+        cache: What the model answered before; None where it is asked each time.
+        intents: What visitors may want; None where nobody says.
     """
 
     def __init__(
@@ -81,7 +92,8 @@ class Pipeline:
         shops: Mapping[str, tuple[str, str]],
         provider: Provider | None,
         handoffs: HandOffs | None = None,
-        memory: AnswerMemory | None = None,
+        cache: SemanticCache | None = None,
+        intents: Intents | None = None,
     ) -> None:
         self._settings = settings
         self._log = conversations
@@ -92,7 +104,9 @@ class Pipeline:
         self._threshold = settings.answer.evidence_threshold
         self._provider = provider
         self._handoffs = handoffs
-        self._memory = memory if memory is not None else AnswerMemory()
+        self._cache = cache
+        self._intents = intents
+        self._policies = {slug: self._policy(slug) for slug in shops}
         self.lanes = Lanes(settings.answer, conversations, words, self._bring_out)
 
     # -- in ---------------------------------------------------------------------------------------------------
@@ -150,75 +164,153 @@ class Pipeline:
         sink.covers = asked[-1].seq
         sink.asked_at = time.monotonic()
         conversation.tell(Typing("assistant"))
-        passages = await self._search(conversation, question)
+        recognised = await self._recognise(conversation.tenant, question)
+        known = self._known(conversation, asked, history, question)
+        asking = Asking(conversation, asked, history, question, known, recognised)
         if self._provider is None:
-            await self._from_knowledge(sink, compose(question, passages, threshold=self._threshold))
-            return
-        asking = self._asking(conversation, asked, history, passages)
-        failure = await self._from_model(self._provider, asking, sink)
-        if failure is not None:
-            await self._without_model(failure, asking, sink)
+            await self._from_knowledge(asking, sink, await self._search(asking))
+        elif not await self._from_cache(asking, sink):
+            await self._from_model(self._provider, asking, sink)
 
-    async def _search(self, conversation: Conversation, question: str) -> list[Passage]:
-        return await self._knowledge.search(conversation.tenant, question, limit=self._settings.answer.passages)
+    async def _recognise(self, tenant: str, question: str) -> Recognised | None:
+        return await self._intents.recognise(tenant, question) if self._intents is not None else None
 
-    def _asking(
-        self, conversation: Conversation, asked: list[Entry], history: list[Entry], passages: list[Passage]
-    ) -> Asking:
+    async def _search(self, asking: Asking) -> list[Passage]:
+        """The evidence for the question, asked by itself first, then behind the one before it."""
+        tenant, most = asking.tenant, self._settings.answer.passages
+        found = await self._knowledge.search(tenant, asking.question, limit=most)
+        if self._evidence(found) or asking.known.opening:
+            return found
+        earlier = [entry.text for entry in asking.history[: -len(asking.asked)] if entry.role == "visitor"]
+        if not earlier:
+            return found
+        together = await self._knowledge.search(tenant, f"{earlier[-1]}\n{asking.question}", limit=most)
+        return together if self._evidence(together) else found
+
+    def _evidence(self, passages: list[Passage]) -> list[Passage]:
+        return [passage for passage in passages if passage.score >= self._threshold]
+
+    # -- the cache --------------------------------------------------------------------------------------------
+
+    def _known(self, conversation: Conversation, asked: list[Entry], history: list[Entry], question: str) -> Asked:
         tenant = conversation.tenant
-        evidence = [passage for passage in passages if passage.score >= self._threshold]
-        said = [(entry.role, entry.text) for entry in history]
-        messages = prompt.build(*self._shops[tenant], evidence, said, max_chars=self._settings.answer.history_chars)
-        request = ModelRequest(messages, tenant, conversation.id, *self._options.get(tenant, (None, None)))
-        # An opening question, of which nothing was masked, is answered from the rules and the evidence alone.
-        opening = len(history) == len(asked) and all(entry.flags is None for entry in asked)
-        grounds = messages[0].content if opening else None
-        return Asking(conversation, asked, passages, _sources(evidence), request, grounds)
+        return Asked(
+            tenant,
+            language_of(question),
+            question,
+            self._knowledge.version(tenant),
+            self._provider.name if self._provider is not None else "",
+            self._policies[tenant],
+            opening=len(history) == len(asked),
+            masked=any(entry.flags is not None for entry in asked),
+        )
 
-    async def _from_model(self, provider: Provider, asking: Asking, sink: AnswerSink) -> ModelFailure | None:
-        """Stream the model's answer; None if there is one, even if it broke off, else why nothing was seen of it."""
+    def _policy(self, tenant: str) -> str:
+        """A digest of all that an answer rests on besides question, knowledge and model."""
+        model = self._settings.model
+        rests = (
+            *self._shops[tenant],
+            prompt.RULES,
+            self._options.get(tenant),
+            model.clamped_temperature,
+            self._threshold,
+        )
+        return hashlib.blake2b(repr(rests).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+    async def _from_cache(self, asking: Asking, sink: AnswerSink) -> bool:
+        if self._cache is None:
+            return False
+        hit = self._cache.exact(asking.known) or await self._cache.near(asking.known)
+        if hit is None:
+            return False
+        await self._say(sink, f"cache:{hit.id}", hit.text, hit.sources)
+        metrics.ANSWERS.labels("cache", "exact" if hit.probability == 1 else "near").inc()
+        return True
+
+    # -- the model --------------------------------------------------------------------------------------------
+
+    async def _from_model(self, provider: Provider, asking: Asking, sink: AnswerSink) -> None:
+        """Stream the model's answer or, where it cannot give one, what there is instead."""
+        passages = await self._search(asking)
+        evidence = self._evidence(passages)
+        if evidence and evidence[0].fixed:
+            await self._from_knowledge(asking, sink, passages)
+            return
+        if not evidence and await self._must_not_guess(asking):
+            await self._unknown(asking, sink)
+            return
+        said = [(entry.role, entry.text) for entry in asking.history]
+        most = self._settings.answer.history_chars
+        messages = prompt.build(*self._shops[asking.tenant], evidence, said, max_chars=most)
+        options = self._options.get(asking.tenant, (None, None))
+        request = ModelRequest(messages, asking.tenant, asking.conversation.id, *options)
         sink.answered_by = f"model:{provider.name}"
+        led = True
         try:
-            finish_reason = await provider.stream(asking.request, sink.text)
+            if self._cache is None:
+                finish_reason = await provider.stream(request, sink.text)
+            else:
+                ask = functools.partial(provider.stream, request)
+                finish_reason, led = await self._cache.share(asking.known, ask, sink.text)
         except ModelError as error:
             log.warning("%s failed (%s): %s", sink.answered_by, error.failure, error)
             metrics.MODEL_FAILURES.labels(error.failure).inc()
-            if not sink.started:
-                sink.reset(self._words[asking.conversation.tenant])
-                return error.failure
-            await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
-            metrics.ANSWERS.labels("model", "interrupted").inc()
-            return None
-        whole = await sink.finish(finish_reason, asking.sources)
-        metrics.ANSWERS.labels("model", "whole").inc()
-        if asking.grounds is not None and whole.finish_reason == "stop":
-            self._memory.remember(
-                asking.conversation.tenant, joined(asking.asked), asking.grounds, whole.text, whole.sources
-            )
-        return None
-
-    async def _without_model(self, failure: ModelFailure, asking: Asking, sink: AnswerSink) -> None:
-        """The model cannot be asked: say what it said before, or what the shop's articles say, or fetch a human."""
-        conversation, asked, passages = asking.conversation, asking.asked, asking.passages
-        if asking.grounds is not None:
-            remembered = self._memory.find(conversation.tenant, joined(asked), asking.grounds)
-            if remembered is not None:
-                await self._say(sink, "memory", remembered.text, remembered.sources)
-                metrics.ANSWERS.labels("memory", "whole").inc()
+            if sink.started:
+                await sink.interrupt("timeout" if error.failure == "timeout" else "upstream_error")
+                metrics.ANSWERS.labels("model", "interrupted").inc()
                 return
-        # What is in the queue for a human already is no part of the question any more.
-        new = since_notice(conversation, asked)
-        if len(new) < len(asked):
-            passages = await self._search(conversation, joined(new))
-        answer = compose(joined(new), passages, threshold=self._threshold)
-        if answer.confident or self._handoffs is None:
-            await self._from_knowledge(sink, answer)
+            sink.reset(self._words[asking.tenant])
+            await self._without_model(error.failure, asking, sink, passages)
             return
-        await self._handoffs.hand_over(conversation, failure, language_of(joined(asked)))
+        whole = await sink.finish(finish_reason, _sources(evidence))
+        metrics.ANSWERS.labels("model", "whole").inc()
+        if self._cache is not None and led and whole.finish_reason == "stop":
+            slugs = {passage.article for passage in evidence}
+            await self._cache.offer(asking.known, whole.text, whole.sources, slugs)
+
+    async def _must_not_guess(self, asking: Asking) -> bool:
+        """Whether a question that no article answers is a human's; a greeting is not."""
+        if self._settings.answer.without_evidence == "model" or courtesy(asking.question) is not None:
+            return False
+        if asking.recognised is not None and asking.recognised.intent in SMALL_TALK:
+            return False
+        return await self._knowledge.has_articles(asking.tenant)
+
+    async def _unknown(self, asking: Asking, sink: AnswerSink) -> None:
+        """Nothing is known of it: note what to write next, and fetch a human."""
+        if self._handoffs is None:
+            await self._from_knowledge(asking, sink, [])
+            return
+        await self._knowledge.unanswered.note(asking.tenant, asking.question)
+        await self._handoffs.hand_over(asking.conversation, "no_evidence", language_of(asking.question))
         metrics.ANSWERS.labels("handoff", "waiting").inc()
 
-    async def _from_knowledge(self, sink: AnswerSink, answer: Answer) -> None:
+    async def _without_model(
+        self, failure: ModelFailure, asking: Asking, sink: AnswerSink, passages: list[Passage]
+    ) -> None:
+        """The model cannot be asked: say what the shop's articles say, or fetch a human."""
+        # What is in the queue for a human already is no part of the question any more.
+        new = since_notice(asking.conversation, asking.asked)
+        if len(new) < len(asking.asked):
+            asking = asking._replace(question=joined(new))
+            passages = await self._search(asking)
+        answer = compose(asking.question, passages, threshold=self._threshold)
+        if answer.confident or self._handoffs is None:
+            await self._answer_with(sink, answer)
+            return
+        await self._handoffs.hand_over(asking.conversation, failure, language_of(joined(asking.asked)))
+        metrics.ANSWERS.labels("handoff", "waiting").inc()
+
+    # -- the knowledge ----------------------------------------------------------------------------------------
+
+    async def _from_knowledge(self, asking: Asking, sink: AnswerSink, passages: list[Passage]) -> None:
         """Stream the fitting passage, or say that there is none and offer a human."""
+        answer = compose(asking.question, passages, threshold=self._threshold)
+        if not answer.confident:
+            await self._knowledge.unanswered.note(asking.tenant, asking.question)
+        await self._answer_with(sink, answer)
+
+    async def _answer_with(self, sink: AnswerSink, answer: Answer) -> None:
         await self._say(sink, "knowledge", answer.text, answer.sources or None)
         metrics.ANSWERS.labels("knowledge", "confident" if answer.confident else "unsure").inc()
 

@@ -168,7 +168,9 @@ class Generator:
         if draw < 0.28 and family.slots:
             return self._other_value(source, family, values, first)
         if draw < 0.78 and len(block) > 1:
-            others = [self._say(source, *self._sibling(source, block, family, values)) for _ in range(rng.choice((1, 4)))]
+            others = [
+                self._say(source, *self._sibling(source, block, family, values)) for _ in range(rng.choice((1, 4)))
+            ]
             return Pair(first, max(others, key=lambda text: _overlap(first, text)), False, "sibling", source.domain)
         if draw < 0.86:
             second = self._say(source, rng.choice(family.variants), values)

