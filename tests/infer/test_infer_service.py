@@ -68,9 +68,7 @@ def test_arguments_are_those_of_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "unix:relative", "http://a:1", "a:b", "a:1,,b"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(
-        ConfigError, match=r"XIAOER_INFER_ADDRESS: '.*' is no address; allowed: host:port or unix:/path"
-    ):
+    with pytest.raises(ConfigError, match=r"XIAOER_INFER_ADDRESS: '.*' is no address; allowed: host:port or"):
         load(None, {"XIAOER_INFER_ADDRESS": address})
 
 

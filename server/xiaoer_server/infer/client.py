@@ -265,8 +265,9 @@ class InferClient:
         await node.describe(until)
         if not node.version:
             return
-        self._notice(node, node.version, node.dimensions)
-        if not proven:
+        if proven:
+            self._notice(node, node.version, node.dimensions)
+        else:
             # That it talks is not that its model runs; a text that it has not seen is not answered from memory.
             request = messages.EmbedRequest(texts=[f"check {number}"])
             self._vectors(node, request, await node.call("Embed", request, until, probe=True))
