@@ -162,6 +162,19 @@ async def test_too_many_are_refused_at_once(model_process: Start, client_of: Con
     assert client.ready, "busy is not broken"
 
 
+async def test_more_calls_at_once_open_more_channels(model_process: Start, client_of: Connect) -> None:
+    client = await client_of(model_process("--delay-ms", "2").address)
+    pool = client.nodes[0].pool
+    assert pool.size == 1
+    calls = [asyncio.ensure_future(client.embed([f"text {number}"], deadline=5)) for number in range(150)]
+    await until(lambda: pool.size > 1)
+    pool.check()
+    for call in calls:
+        assert (await call).shape == (1, 32)
+    assert pool.in_use == 0
+    pool.check()
+
+
 async def test_passages_do_not_hold_up_a_question(model_process: Start, client_of: Connect) -> None:
     client = await client_of(model_process("--delay-ms", "5").address)
     bulk = asyncio.ensure_future(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from xiaoer_server.cli import main
+from xiaoer_server.cli_shared import EX_CONFIG
 from xiaoer_server.config import ConfigError, InferSettings, ServerSettings, Settings, load
 from xiaoer_server.infer import service as services
 from xiaoer_server.infer.client import InferError
@@ -104,3 +106,12 @@ def test_doctor_asks_a_process_elsewhere(running: ModelProcess, tmp_path: Path) 
     assert there[0]
     assert "32 dimensions, verifier tiny-verifier" in there[1]
     assert nobody == (False, f"model process at unix:{tmp_path}/nobody.sock does not answer")
+
+
+def test_the_flag_names_processes_elsewhere(
+    running: ModelProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["doctor", "--data", str(tmp_path), "--port", "0", "--infer", running.address])
+    assert f"ok    model process at {running.address}: tiny@" in capsys.readouterr().out
+    assert main(["doctor", "--infer", "nowhere"]) == EX_CONFIG
+    assert "'nowhere' is no address" in capsys.readouterr().err
