@@ -219,7 +219,7 @@ class InferSettings(Section, frozen=True):
     verifier: Text = "verifier"
     threads: Annotated[int, Meta(ge=1, le=256, description="threads from 1 to 256")] = 1
     deadline_seconds: Seconds = 1.0
-    max_batch: Annotated[int, Meta(ge=1, le=256, description="texts from 1 to 256")] = 16
+    max_batch: Annotated[int, Meta(ge=1, le=256, description="texts from 1 to 256")] = 8
     batch_wait_ms: Annotated[float, Meta(ge=0, le=1_000, description="milliseconds from 0 to 1000")] = 0.0
     queue_max: Annotated[int, Meta(ge=1, le=100_000, description="texts from 1 to 100000")] = 1_024
 

@@ -97,7 +97,7 @@ async def test_urgent_units_go_first_but_not_for_ever(batcher: Batcher, model: M
 
 
 async def test_a_batch_of_passages_is_bounded_by_their_length(batcher: Batcher, model: Model) -> None:
-    await batcher.run("passage", ["x" * 999, "y" * 999, "z" * 999], later())
+    await batcher.run("passage", ["x" * 249, "y" * 249, "z" * 249], later())
     assert [len(items) for _, items in model.batches] == [2, 1]
 
 

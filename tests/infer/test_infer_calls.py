@@ -81,11 +81,10 @@ async def test_a_head_that_nobody_offered_is_invalid(running: ModelProcess, clie
     assert raised.value.kind == "invalid"
 
 
-async def test_bytes_that_are_no_head_or_of_another_dimension_are_invalid(
-    running: ModelProcess, client_of: Connect
-) -> None:
+async def test_bytes_that_are_no_head_or_do_not_fit_are_invalid(running: ModelProcess, client_of: Connect) -> None:
     client = await client_of(running.address)
-    for content in (b"not a head", head(["a"], np.zeros((1, 7), np.float32))):
+    rows = [np.zeros((1, 7), np.float32), np.full((1, 32), np.nan, np.float32)]
+    for content in (b"not a head", *(head(["a"], row) for row in rows)):
         with pytest.raises(InferError) as raised:
             await client.classify(client.offer_head(content), ["a"])
         assert raised.value.kind == "invalid"

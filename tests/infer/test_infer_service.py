@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from xiaoer_server.cli import main
+from xiaoer_server.cli_shared import EX_CONFIG
 from xiaoer_server.config import ConfigError, InferSettings, ServerSettings, Settings, load
 from xiaoer_server.infer import service as services
 from xiaoer_server.infer.client import InferError
@@ -68,9 +70,7 @@ def test_arguments_are_those_of_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "unix:relative", "http://a:1", "a:b", "a:1,,b"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(
-        ConfigError, match=r"XIAOER_INFER_ADDRESS: '.*' is no address; allowed: host:port or unix:/path"
-    ):
+    with pytest.raises(ConfigError, match=r"XIAOER_INFER_ADDRESS: '.*' is no address; allowed: host:port or"):
         load(None, {"XIAOER_INFER_ADDRESS": address})
 
 
@@ -106,3 +106,12 @@ def test_doctor_asks_a_process_elsewhere(running: ModelProcess, tmp_path: Path) 
     assert there[0]
     assert "32 dimensions, verifier tiny-verifier" in there[1]
     assert nobody == (False, f"model process at unix:{tmp_path}/nobody.sock does not answer")
+
+
+def test_the_flag_names_processes_elsewhere(
+    running: ModelProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["doctor", "--data", str(tmp_path), "--port", "0", "--infer", running.address])
+    assert f"ok    model process at {running.address}: tiny@" in capsys.readouterr().out
+    assert main(["doctor", "--infer", "nowhere"]) == EX_CONFIG
+    assert "'nowhere' is no address" in capsys.readouterr().err

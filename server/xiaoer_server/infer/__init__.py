@@ -8,3 +8,5 @@ import os
 # uvloop forks to start a process, and gRPC's handlers for a fork that goes on in Python would look at every thread and
 # say so on stderr. Nothing here forks without exec, so they are left out; gRPC reads this when it starts.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# Every connection that a peer ends is a line on stderr otherwise; what matters of it is in our own log.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

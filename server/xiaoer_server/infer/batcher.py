@@ -6,6 +6,10 @@ before passages, which somebody imports; after `PATIENCE` batches in a row passa
 for any more, because its calls expired or were cancelled, is dropped before it runs.
 
 While a batch runs, the next one collects by itself; on an idle worker the first unit waits `wait_seconds` for more.
+
+Measured with e5-small on one core: a question takes 6.1 ms alone, 4.0 in a batch of four, 3.7 in one of eight and no
+less in larger ones, which only make the next one wait; a passage takes 33 ms for 250 characters and 170 for 1,000.
+
 Owned by one event loop; only the model runs in the thread.
 """
 
@@ -24,6 +28,9 @@ log = logging.getLogger(__name__)
 #: Batches that may go before waiting passages in a row.
 PATIENCE = 4
 
+#: Batches over which the pace is averaged.
+_PACES = 8
+
 #: What an entry of the memory costs besides its text and its value, in bytes.
 _OVERHEAD = 300
 
@@ -32,7 +39,7 @@ Runner = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 class QueueFull(Exception):
-    """As many units wait as may."""
+    """As many units wait as may, or more than can be run before the call's deadline."""
 
 
 class Expired(Exception):
@@ -85,8 +92,8 @@ class Batcher:
         *,
         bulk: Iterable[str] = (),
         remembered: Iterable[str] = (),
-        max_batch: int = 16,
-        bulk_chars: int = 1_000,
+        max_batch: int = 8,
+        bulk_chars: int = 250,
         wait_seconds: float = 0.0,
         queue_max: int = 1_024,
         memory_bytes: int = 32 << 20,
@@ -103,6 +110,7 @@ class Batcher:
         self._units: dict[tuple[str, Hashable], _Unit] = {}  # that wait or run
         self._urgent: deque[_Unit] = deque()
         self._later: deque[_Unit] = deque()
+        self._pace = 0.0  # seconds for an urgent unit, of late
         self._passed = 0  # urgent batches since the last one of bulk
         self._something = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "model")
@@ -158,6 +166,11 @@ class Batcher:
         new = sum((kind, item) not in self._units for item in wanted)
         if new and len(lane) + new > self._queue_max:
             raise QueueFull(f"{len(lane)} texts wait already")
+        if new and self._urgent and lane is self._urgent:
+            # Those before it, the batch that runs and its own. Who finds nobody waiting is always let in.
+            wait = (len(lane) + 2 * self._max_batch) * self._pace
+            if wait > expires - loop.time():
+                raise QueueFull(f"{len(lane)} texts wait already, for {wait:.1f} s")
         call = _Call(loop.create_future())
         units = []
         for item in wanted:
@@ -194,12 +207,16 @@ class Batcher:
                 if not self.waiting:
                     self._something.clear()
                 continue
+            began = loop.time()
             running = loop.run_in_executor(self._thread, self._run, batch)
             try:
                 values = await asyncio.shield(running)
             except asyncio.CancelledError:
                 self._finish(batch, await running)
                 raise
+            if batch[0].kind not in self._bulk:
+                pace = (loop.time() - began) / len(batch)
+                self._pace += (pace - self._pace) / _PACES if self._pace else pace
             self._finish(batch, values)
 
     def _take(self, now: float) -> list[_Unit]:

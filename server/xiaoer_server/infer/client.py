@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -95,11 +96,15 @@ class InferClient:
         """See `Infer`."""
         until = self._until(deadline)
         wire = messages.PASSAGE if kind == "passage" else messages.QUERY
-        parts = []
+        parts, version = [], ""
         for start in range(0, len(texts), TEXTS):
             clean = [_clean(text) for text in texts[start : start + TEXTS]]
             request = messages.EmbedRequest(texts=clean, kind=wire)
             parts.append(await self._ask("Embed", request, until, self._vectors))
+            if not start:
+                version = self.version
+            elif version != self.version:
+                raise InferError("unavailable", "the encoder changed between two parts of one call")
         if not parts:
             return np.empty((0, self.dimensions), np.float32)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -203,8 +208,15 @@ class InferClient:
     def _scores(self, node: Node, request: Any, answer: Any) -> list[Scores]:
         if len(answer.scores) != len(request.texts):
             raise InferError("invalid", f"the model process at {node.address} gave {len(answer.scores)} scores")
-        self._notice(node, answer.version, self.dimensions)
-        return [Scores([(label.name, label.probability) for label in one.labels], one.inside) for one in answer.scores]
+        if self.version:
+            self._notice(node, answer.version, self.dimensions)
+        scores = [
+            Scores([(label.name, label.probability) for label in one.labels], one.inside) for one in answer.scores
+        ]
+        for one in scores:
+            if not all(map(math.isfinite, (one.inside, *(share for _, share in one.labels)))):
+                raise InferError("invalid", "the head gave what is not a number")
+        return scores
 
     def _notice(self, node: Node, version: str, dimensions: int) -> None:
         """Compare what answered with what is known.
@@ -223,9 +235,7 @@ class InferClient:
                 f"the model process at {node.address} gives vectors of {dimensions} dimensions, "
                 f"not {self.dimensions}; start xiaoer again to use it",
             )
-        if any(
-            other.up and other.version == self.version for other in self.nodes if other is not node and self.version
-        ):
+        if any(other is not node and other.up and other.version == self.version != "" for other in self.nodes):
             raise InferError("invalid", f"the model process at {node.address} serves {version}, not {self.version}")
         if self.version:
             log.warning("the encoder is %s now, was %s", version, self.version)
@@ -265,8 +275,9 @@ class InferClient:
         await node.describe(until)
         if not node.version:
             return
-        self._notice(node, node.version, node.dimensions)
-        if not proven:
+        if proven:
+            self._notice(node, node.version, node.dimensions)
+        else:
             # That it talks is not that its model runs; a text that it has not seen is not answered from memory.
             request = messages.EmbedRequest(texts=[f"check {number}"])
             self._vectors(node, request, await node.call("Embed", request, until, probe=True))

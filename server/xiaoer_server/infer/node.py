@@ -30,6 +30,9 @@ POOL = PoolPolicy(minimum=1, maximum=4, slots=64, waiting_max=2_000)
 #: Seconds for a connection to be accepted.
 CONNECT_SECONDS = 1.0
 
+#: Seconds for a head, whose upload is shared by calls of several deadlines.
+UPLOAD_SECONDS = 5.0
+
 #: A call that had less than this many seconds says nothing about the service when it runs out of them.
 _TELLING = 0.05
 
@@ -157,7 +160,8 @@ class Node:
         task = self._uploads.get(sha256)
         if task is None:
             request = messages.Head(sha256=sha256, content=content)
-            task = asyncio.get_running_loop().create_task(self._upload(request, until))
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(self._upload(request, loop.time() + UPLOAD_SECONDS))
             self._uploads[sha256] = task
             task.add_done_callback(lambda done: self._uploaded(sha256, done))
         try:
@@ -165,6 +169,10 @@ class Node:
                 await asyncio.shield(task)
         except TimeoutError:
             raise InferError("timeout", f"the model process at {self.address} took no head in time") from None
+        except asyncio.CancelledError:
+            if task.cancelled() and not getattr(asyncio.current_task(), "cancelling", int)():
+                raise InferError("unavailable", f"the client of {self.address} was closed") from None
+            raise
 
     async def _upload(self, request: messages.Head, until: float) -> None:
         await self.call("Upload", request, until)

@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="e5-small", metavar="NAME", help="the encoder (default e5-small)")
     parser.add_argument("--verifier", default="verifier", metavar="NAME", help="the verifier (default verifier)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of a run (default 1)")
-    parser.add_argument("--max-batch", type=int, default=16, metavar="N", help="texts in a batch (default 16)")
+    parser.add_argument("--max-batch", type=int, default=8, metavar="N", help="texts in a batch (default 8)")
     parser.add_argument("--batch-wait-ms", type=float, default=0.0, metavar="MS", help="wait for more (default 0)")
     parser.add_argument("--queue", type=int, default=1_024, metavar="N", help="texts that may wait (default 1024)")
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="give way to other processes (default 0)")

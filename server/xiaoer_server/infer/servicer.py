@@ -36,7 +36,7 @@ class InferService(stubs.InferServicer):
     """See service.proto. `batcher` is started and closed by whoever made this."""
 
     def __init__(
-        self, models: Models, *, max_batch: int = 16, wait_seconds: float = 0.0, queue_max: int = 1_024
+        self, models: Models, *, max_batch: int = 8, wait_seconds: float = 0.0, queue_max: int = 1_024
     ) -> None:
         self._models = models
         self._heads = Heads(models.load_head)
