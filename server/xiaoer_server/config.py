@@ -202,6 +202,14 @@ class AnswerSettings(Section, frozen=True):
     max_waiting: Count = 10_000
 
 
+class KnowledgeSettings(Section, frozen=True):
+    """Search in the shop's articles."""
+
+    embed: Switch = True
+    question_seconds: Seconds = 0.5
+    unanswered: Switch = True
+
+
 class TenantSettings(Section, frozen=True):
     """One tenant.
 
@@ -228,6 +236,7 @@ class Settings(Section, frozen=True):
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     tracing: TracingSettings = field(default_factory=TracingSettings)
+    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     models: dict[str, RouteSettings] = field(default_factory=dict)
     tenants: dict[str, TenantSettings] = field(
@@ -248,6 +257,7 @@ SECTIONS: dict[str, type[Section]] = {
     "answer": AnswerSettings,
     "gateway": GatewaySettings,
     "tracing": TracingSettings,
+    "knowledge": KnowledgeSettings,
 }
 
 #: Sections of sections, each with the word for what their names are.
