@@ -72,7 +72,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def compose(question: str, passages: Sequence[Passage], *, threshold: float) -> Answer:
-    """Answer with the best passage, or admit that there is none.
+    """Answer with the best passage, or admit that there is none. A fixed answer is given word for word.
 
     Args:
         question: The visitor's words, in whose language is answered.
@@ -83,6 +83,9 @@ def compose(question: str, passages: Sequence[Passage], *, threshold: float) -> 
     courtesy = _courtesy(question, language)
     if courtesy is not None:
         return Answer(courtesy, [], confident=True)
+    if passages and passages[0].fixed:
+        fixed = passages[0]
+        return Answer(fixed.text, [Source(fixed.title, fixed.url)] if fixed.url else [], confident=True)
     if not passages or passages[0].score < threshold:
         return Answer(UNKNOWN[language], [], confident=False)
     best = passages[0]
