@@ -261,6 +261,12 @@ class IntentSettings(Section, frozen=True):
     threshold: Share = 0.5
     deadline_seconds: Seconds = 0.5
     keep_versions: Annotated[int, Meta(ge=1, le=1_000, description="a whole number from 1 to 1000")] = 10
+class KnowledgeSettings(Section, frozen=True):
+    """Search in the shop's articles."""
+
+    embed: Switch = True
+    question_seconds: Seconds = 0.5
+    unanswered: Switch = True
 
 
 class TenantSettings(Section, frozen=True):
@@ -292,6 +298,7 @@ class Settings(Section, frozen=True):
     tracing: TracingSettings = field(default_factory=TracingSettings)
     infer: InferSettings = field(default_factory=InferSettings)
     intents: IntentSettings = field(default_factory=IntentSettings)
+    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     models: dict[str, RouteSettings] = field(default_factory=dict)
     tenants: dict[str, TenantSettings] = field(
@@ -318,6 +325,7 @@ SECTIONS: dict[str, type[Section]] = {
     "tracing": TracingSettings,
     "infer": InferSettings,
     "intents": IntentSettings,
+    "knowledge": KnowledgeSettings,
 }
 
 #: Sections of sections, each with the word for what their names are.

@@ -29,7 +29,7 @@ from .curated import Curated
 from .evidence import Weighed
 from .fusion import Nearness, calibration_of, nearness, reciprocal_rank
 from .language import Language, is_cjk, language_of, stem, tokens
-from .meaning import Meaning, Progress
+from .meaning import QUESTION_SECONDS, Meaning, Progress
 from .topics import Scored, Topic, passages, vocabulary_of
 from .unanswered import Unanswered
 from .vectors import Hit
@@ -97,6 +97,7 @@ class Knowledge:
         infer: The model process; without one, search is by words alone.
         folder: Of the files beside the database; that of the store is the default.
         progress: Takes (tenant, chunks embedded, chunks in all) while articles are embedded.
+        seconds: How long a question's vector is waited for; the words answer alone then.
     """
 
     def __init__(
@@ -105,6 +106,8 @@ class Knowledge:
         infer: Infer | None = None,
         folder: Path | None = None,
         progress: Progress = lambda *_: None,
+        *,
+        seconds: float = QUESTION_SECONDS,
     ) -> None:
         self._articles = Articles(store)
         self._chunks = Chunks(store)
@@ -115,7 +118,7 @@ class Knowledge:
         self._editing: dict[str, asyncio.Lock] = {}
         self._recounting: dict[str, asyncio.Task[None]] = {}
         self._saved: dict[str, int] = {}
-        self.meaning = Meaning(store, infer, self._folder, progress) if infer is not None else None
+        self.meaning = Meaning(store, infer, self._folder, progress, seconds=seconds) if infer is not None else None
         self.curated = Curated(store, infer, self._curated_changed)
         self.unanswered = Unanswered(store)
 

@@ -55,9 +55,19 @@ class Meaning:
         infer: The model process.
         folder: Of the index files; made when the first one is written.
         progress: Takes (tenant, chunks embedded, chunks in all) as the background goes on.
+        seconds: How long a question's vector is waited for.
     """
 
-    def __init__(self, store: Store, infer: Infer, folder: Path, progress: Progress = lambda *_: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        infer: Infer,
+        folder: Path,
+        progress: Progress = lambda *_: None,
+        *,
+        seconds: float = QUESTION_SECONDS,
+    ) -> None:
+        self._seconds = seconds
         self._infer = infer
         self._folder = folder
         self._progress = progress
@@ -103,6 +113,11 @@ class Meaning:
         """(embedded, in all) of the tenant's chunks, as far as the background has come; (0, 0) before it began."""
         return self._done.get(tenant, (0, 0))
 
+    def ready(self, tenant: str) -> bool:
+        """Whether a search by meaning has a prospect."""
+        index = self._indexes.get(tenant)
+        return index is not None and len(index) > 0 and self._infer.ready and index.encoder == self._infer.version
+
     @property
     def encoder(self) -> str:
         """The version of the encoder; "" while it is not known."""
@@ -110,11 +125,11 @@ class Meaning:
 
     async def search(self, tenant: str, question: str) -> list[Hit]:
         """What is nearest to the question, nearest first; nothing while that cannot be known. Never raises."""
-        index = self._indexes.get(tenant)
-        if index is None or not len(index) or not self._infer.ready or index.encoder != self._infer.version:
+        if not self.ready(tenant):
             return []
+        index = self._indexes[tenant]
         try:
-            vector = await self._infer.embed([question[:MOST_CHARACTERS]], kind="query", deadline=QUESTION_SECONDS)
+            vector = await self._infer.embed([question[:MOST_CHARACTERS]], kind="query", deadline=self._seconds)
             # The process may have come back with another encoder meanwhile.
             return index.search(vector[0], NEAREST) if index.encoder == self._infer.version else []
         except InferError as error:

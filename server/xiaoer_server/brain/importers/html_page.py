@@ -19,7 +19,7 @@ _LINES = re.compile(r"\n{3,}")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
-class _Converter(MarkdownConverter):  # type: ignore[misc]
+class _Converter(MarkdownConverter):
     """Links keep their text only: where they lead to is another site's business."""
 
     def convert_a(self, _element: object, text: str, *_: object, **__: object) -> str:
