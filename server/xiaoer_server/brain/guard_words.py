@@ -67,7 +67,7 @@ ACTIONS: dict[str, str] = {
     "|\\border(?:ing)? (?:a|an|some|the|one|more)\\b",
     "pay": "付款|支付(?!宝)|付钱|付(?=多少|不|得)|交钱|缴费|缴纳|结账|付费|代付|\\bpay(?:ing|ment|ments|s)?\\b"
     "|\\bpaid\\b|check ?out",
-    "track": "跟踪|追踪|查物流|查快递|物流信息|物流(?=到)|\\btrack\\w*|where is my (?:order|parcel|package)",
+    "track": "跟踪|追踪|物流(?=到)|\\btrack\\w*|where is my (?:order|parcel|package)",
     "complain": "投诉|举报|complain\\w*|\\breport\\b|disput\\w+",
     "review": "评价(?!写错)|评论|好评|差评|\\breview\\w*|\\brat(?:e|ing)s?\\b",
     "contact": "联系|转人工|人工|打电话|\\bcontact\\w*|speak (?:to|with)|talk(?:ing)? (?:to|with)|\\bcall\\b",
@@ -77,7 +77,7 @@ ACTIONS: dict[str, str] = {
     "gift": "赠送|送人|送(?=给|朋友|礼)|\\bgift\\w*|give (?:it )?to",
     "hide": "隐藏|屏蔽|拉黑|\\bhid(?:e|ing|den)\\b|\\bmut(?:e|ing)\\b",
     "wash": "清洗|清洁|清理|洗(?!手间)|\\bwash\\w*|\\bclean(?:ing)?\\b",
-    "store": "保存|存放|储存|\\bstor(?:e it|ing|age)\\b",
+    "store": "保存|存放|储存|\\bstor(?:ing|age)\\b|\\b(?:i|to) store\\b",
     "brew": "冲泡|泡(?=茶|几|多)|怎么泡|\\bbrew\\w*|\\bsteep\\w*",
     "find": "查询|查看|查找|查(?!收)|看到|看一?下|\\bcheck(?:ing)?\\b|\\bview(?:ing)?\\b|look(?:ing)? up"
     "|\\bsee\\b|\\bfind\\b",
@@ -106,8 +106,8 @@ POLES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "time",
-        "提前|提早|事先|之前|以前|\\bbefore\\b|\\bearl(?:y|ier)\\b|in advance|prior to|beforehand",
-        "延后|延迟|推迟|逾期|过期|晚[点了些]|之后|以后|迟|\\bafter\\b|\\blater?\\b|overdue|expired|past due",
+        "提前|提早|事先|之前|以前|前(?=能|可|怎|要|会|多|是|需|退|取|改|还)|\\bbefore\\b|\\bearl(?:y|ier)\\b|in advance|prior to|beforehand",
+        "延后|延迟|推迟|逾期|过期|晚[点了些]|之后|以后|[货款单期装封]后|迟|\\bafter\\b|\\blater?\\b|overdue|expired|past due",
     ),
     ("speed", "加快|快[点些]|加急|faster|express|expedit\\w*|speed up", "放慢|慢[点些]|slower|slow down"),
     ("switch", "\\bon\\b(?=$|[?.!])", "\\boff\\b(?=$|[?.!])"),
@@ -126,7 +126,11 @@ POLES: tuple[tuple[str, str, str], ...] = (
     ("way", "收入|转入|流入|incoming|inbound|\\breceived\\b", "支出|转出|流出|outgoing|outbound|\\bsent\\b"),
     ("sex", "男|\\bmen'?s?\\b|\\bmale\\b|boys?", "女|\\bwomen'?s?\\b|female|girls?"),
     ("heat", "热|加热|\\bhot\\b|\\bwarm\\b|heat", "冷|冰|\\bcold\\b|\\biced?\\b|chilled"),
-    ("age", "新(?!手|人|疆|闻|增|建|浪)|\\bnew\\b", "旧|老(?!板|师|家|公|婆|是|人)|原来的|\\bold\\b|previous|former"),
+    (
+        "age",
+        "新(?!手(?!机)|人|疆|闻|增|建|浪)|\\bnew\\b",
+        "旧|老(?!板|师|家|公|婆|是|人)|原来的|\\bold\\b|previous|former",
+    ),
     ("order", "第一|首(?:次|单|期|付|月|年)|\\bfirst\\b", "最后|末(?:次|期)|尾款|\\blast\\b|\\bfinal\\b"),
     (
         "whole",

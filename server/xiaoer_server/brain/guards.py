@@ -351,7 +351,10 @@ def _names(text: str, folded: str) -> tuple[frozenset[str], frozenset[str]]:
         found |= {
             word
             for word in (match[0].lower() for match in _PROPER.finditer(text))
-            if word not in _ALWAYS_CAPITAL and not _MEASURE.fullmatch(word) and word not in STOP_WORDS
+            if word.removesuffix("s") not in _ALWAYS_CAPITAL
+            and word not in _ALWAYS_CAPITAL
+            and not _MEASURE.fullmatch(word)
+            and word not in STOP_WORDS
         }
         # An English sentence in capitals, or With Capitals, names nothing by them.
         if len(found) > 3 and len(found) * 2 > len(latin):

@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 _NAMES_A = ("text_a", "sentence1", "question1", "text1", "first", "a", "query1")
 _NAMES_B = ("text_b", "sentence2", "question2", "text2", "second", "b", "query2")
@@ -80,9 +80,9 @@ def _table_rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, tuple[s
         yield number, (row[columns[0]], row[columns[1]], row[columns[2]])
 
 
-def _quoting(path: Path) -> int:
-    # A tab-separated question may begin with a quotation mark that nothing closes.
-    return csv.QUOTE_MINIMAL if path.suffix == ".csv" else csv.QUOTE_NONE
+def _quoting(path: Path) -> Literal[0, 3]:
+    # csv's QUOTE_MINIMAL or QUOTE_NONE: a tab-separated question may begin with a quotation mark that nothing closes.
+    return 0 if path.suffix == ".csv" else 3
 
 
 def _header(row: list[str]) -> tuple[int, int, int] | None:
