@@ -261,6 +261,8 @@ class IntentSettings(Section, frozen=True):
     threshold: Share = 0.5
     deadline_seconds: Seconds = 0.5
     keep_versions: Annotated[int, Meta(ge=1, le=1_000, description="a whole number from 1 to 1000")] = 10
+
+
 class KnowledgeSettings(Section, frozen=True):
     """Search in the shop's articles."""
 

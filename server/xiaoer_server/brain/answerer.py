@@ -81,18 +81,9 @@ def compose(question: str, passages: Sequence[Passage], *, threshold: float) -> 
         threshold: The least evidence, 0 to 1, that a passage needs.
     """
     language = language_of(question)
-<<<<<<< HEAD
     kind = courtesy(question)
     if kind is not None:
         return Answer((GREETING if kind == "greeting" else THANKS)[language], [], confident=True)
-=======
-    courtesy = _courtesy(question, language)
-    if courtesy is not None:
-        return Answer(courtesy, [], confident=True)
-    if passages and passages[0].fixed:
-        fixed = passages[0]
-        return Answer(fixed.text, [Source(fixed.title, fixed.url)] if fixed.url else [], confident=True)
->>>>>>> w-knowledge
     if not passages or passages[0].score < threshold:
         return Answer(UNKNOWN[language], [], confident=False)
     best = passages[0]

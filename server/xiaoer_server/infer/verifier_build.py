@@ -54,7 +54,11 @@ def build(
         if quantized:
             progress("turning weights into eight bits")
             quantize_dynamic(
-                whole, folder / "model.onnx", op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8
+                whole,
+                folder / "model.onnx",
+                op_types_to_quantize=["MatMul"],
+                per_channel=True,
+                weight_type=QuantType.QInt8,
             )
         else:
             whole.replace(folder / "model.onnx")

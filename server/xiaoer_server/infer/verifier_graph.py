@@ -81,7 +81,10 @@ def build(base: Base, adapter: dict[str, NDArray[Any]], path: Path) -> None:
         helper.make_graph(
             graph.nodes,
             "verifier",
-            [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in ("ids", "segments", "positions")],
+            [
+                helper.make_tensor_value_info(name, TensorProto.INT64, shape)
+                for name in ("ids", "segments", "positions")
+            ],
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n"])],
             graph.weights,
         ),
@@ -105,9 +108,7 @@ def _embed(graph: Graph, base: Base, row: str) -> str:
     return graph.norm(x, base.tensors["emb.ln.w"], base.tensors["emb.ln.b"])
 
 
-def _layer(
-    graph: Graph, base: Base, adapter: dict[str, NDArray[Any]], layer: int, x: str, mask: str, row: str
-) -> str:
+def _layer(graph: Graph, base: Base, adapter: dict[str, NDArray[Any]], layer: int, x: str, mask: str, row: str) -> str:
     def linear(inputs: str, name: str) -> str:
         weights, bias = matrix(base, layer, name), base.tensors[f"l{layer}.{name}.b"]
         if f"{layer}.{name}.a" in adapter:
