@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import uvloop
+from litestar.datastructures import State
 from sqlalchemy.exc import DBAPIError
 
 from xiaoer import Word, WordFilter
@@ -19,6 +20,7 @@ from .chat.log import ConversationLog
 from .chat.pipeline import Pipeline
 from .config import Settings
 from .demo import shop
+from .desk import auth
 from .edge import server as edge_server
 from .edge.auth import KeyFileError, Signer
 from .edge.context import EdgeContext
@@ -144,7 +146,12 @@ async def _serve_chat(
     _calm_collector()
     understanding.start(tenants)
     try:
-        app = build_app(context, handlers=help_pages(Articles(store), tenants, markdown.render))
+        app = build_app(
+            context,
+            handlers=[*help_pages(Articles(store), tenants, markdown.render), *understanding.routes()],
+            schemes={"admin": auth.SCHEME},
+            state=State({auth.STATE: models.keyring}),
+        )
         await edge_server.build(app, context).serve()
     finally:
         await pipeline.drain(0)

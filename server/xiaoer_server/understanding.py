@@ -12,18 +12,23 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from litestar.types import ControllerRouterHandler
 from sqlalchemy.exc import SQLAlchemyError
 
-from .brain import intent_commands, intent_examples
+from .brain import intent_commands, intent_examples, kb_commands
 from .brain.intents import Intents
 from .brain.knowledge import ANY, Knowledge
 from .brain.semantic_cache import SemanticCache
 from .config import Settings
 from .demo import intents as demo_intents
+from .desk import auth
+from .desk.intents import intent_routes
+from .desk.kb import kb_handlers
 from .errors import ServerError
 from .infer.interface import Infer
 from .infer.nothing import NoInfer
 from .infer.service import InferService
+from .store.articles import Articles
 from .store.disliked import Disliked
 from .store.engine import Store
 
@@ -106,7 +111,21 @@ class Understanding:
 
     def commands(self) -> Mapping[str, intent_commands.Command]:
         """What the command line may ask of a running server."""
-        return intent_commands.commands(self.intents)
+        threshold = self._settings.answer.evidence_threshold
+        kb = kb_commands.Commands(self.knowledge, self._store, self._settings.tenants, threshold)
+        return {**intent_commands.commands(self.intents), **kb.all()}
+
+    def routes(self) -> list[ControllerRouterHandler]:
+        """The REST of a tenant's administration, under /api/admin."""
+        handlers = kb_handlers(
+            self.knowledge,
+            Articles(self._store),
+            auth.admin_tenant,
+            threshold=self._settings.answer.evidence_threshold,
+            guards=[auth.admin_only],
+            security=auth.SECURITY,
+        )
+        return [intent_routes(self.intents), *handlers]
 
     # -- beside the visitors ----------------------------------------------------------------------------------
 
@@ -136,6 +155,8 @@ class Understanding:
                 log.info("the intents of the demo shop %s are learned, version %d", tenant, version.version)
             except (ServerError, SQLAlchemyError, intent_examples.ExamplesError) as error:
                 log.error("the intents of the demo shop %s could not be learned: %s", tenant, error)
+            except Exception:
+                log.exception("the intents of the demo shop %s could not be learned", tenant)
 
     async def _save(self) -> None:
         while True:
