@@ -14,6 +14,7 @@ from xiaoer_server.config import ConfigError, InferSettings, ServerSettings, Set
 from xiaoer_server.infer import service as services
 from xiaoer_server.infer.client import InferError
 from xiaoer_server.infer.doctor import models_here
+from xiaoer_server.infer.server import main as model_process
 from xiaoer_server.infer.service import InferService
 
 from .conftest import PROGRAM, ModelProcess, until
@@ -78,6 +79,26 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 def test_addresses(address: str) -> None:
     settings = load(None, {}, {"infer.address": address})
     assert settings.infer.addresses == [part.strip() for part in address.split(",")]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"model.onnx": "0" * 64}, "model.onnx has another hash than its manifest says"),
+        ({"missing.onnx": "0" * 64}, "No such file"),
+        ({"../outside.onnx": "0" * 64}, "'../outside.onnx' is no file of its folder"),
+        ("no files", "Expected `object`"),
+    ],
+)
+def test_a_model_that_is_not_what_it_was_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, files: object, reason: str
+) -> None:
+    put_manifest(tmp_path, "e5-small", files=files)
+    (tmp_path / "models" / "e5-small" / "model.onnx").write_bytes(b"something else")
+    (tmp_path / "models" / "outside.onnx").write_bytes(b"something else")
+    arguments = ["--listen", f"unix:{tmp_path}/infer.sock", "--models", str(tmp_path / "models")]
+    assert model_process(arguments) == EX_CONFIG
+    assert reason in caplog.messages[-1]
 
 
 def said(settings: Settings) -> list[tuple[bool, str]]:
