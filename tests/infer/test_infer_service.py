@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from xiaoer_server.cli import main
 from xiaoer_server.cli_shared import EX_CONFIG
@@ -16,6 +17,7 @@ from xiaoer_server.infer.client import InferError
 from xiaoer_server.infer.doctor import models_here
 from xiaoer_server.infer.server import main as model_process
 from xiaoer_server.infer.service import InferService
+from xiaoer_server.ops.metrics import REGISTRY
 
 from .conftest import PROGRAM, ModelProcess, until
 
@@ -49,7 +51,12 @@ async def test_a_process_elsewhere_is_used(running: ModelProcess, tmp_path: Path
     assert service is not None
     assert service.supervisor is None
     await until(lambda: service.client.ready)
+    await service.client.embed(["a"])
+    page = generate_latest(REGISTRY).decode()
+    assert f'xiaoer_breaker_state{{model="",provider="infer {running.address}",state="closed"}} 1.0' in page
+    assert 'xiaoer_infer_seconds_count{call="embed",outcome="answered"}' in page
     await service.close()
+    assert "infer 127.0.0.1:1" not in generate_latest(REGISTRY).decode()
 
 
 async def test_without_a_model_or_switched_off_there_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

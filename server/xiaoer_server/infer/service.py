@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import InferSettings
+from ..ops import gen_ai
 from .client import InferClient
 from .supervisor import PROGRAM, Supervisor
 
@@ -22,6 +23,10 @@ class InferService:
     def __init__(self, client: InferClient, supervisor: Supervisor | None) -> None:
         self.client = client
         self.supervisor = supervisor
+        self._unwatch = [
+            gen_ai.watch("infer" if supervisor is not None else f"infer {node.address}", node.pool, {"": node.breaker})
+            for node in client.nodes
+        ]
 
     @classmethod
     def open(cls, settings: InferSettings, data: Path, *, program: Sequence[str] = PROGRAM) -> InferService | None:
@@ -58,6 +63,8 @@ class InferService:
 
     async def close(self) -> None:
         """End the client, then the process. Returns once it is gone."""
+        for unwatch in self._unwatch:
+            unwatch()
         await self.client.close()
         if self.supervisor is not None:
             await self.supervisor.stop()
