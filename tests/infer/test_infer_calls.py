@@ -25,11 +25,13 @@ Start = Callable[..., ModelProcess]
 Connect = Callable[..., Awaitable[InferClient]]
 
 
-@pytest.mark.parametrize("listen", ["", "127.0.0.1:0"])
+@pytest.mark.parametrize("over", ["unix", "tcp"])
 async def test_vectors_are_those_of_the_model(
-    model_process: Start, client_of: Connect, tiny: TinyEncoder, listen: str
+    running: ModelProcess, model_process: Start, client_of: Connect, tiny: TinyEncoder, over: str
 ) -> None:
-    client = await client_of(model_process(listen=listen).address)
+    process = running if over == "unix" else model_process(listen="127.0.0.1:0")
+    assert process.address.startswith("unix:/" if over == "unix" else "127.0.0.1:")
+    client = await client_of(process.address)
     texts = ["怎么退货", "where is my parcel", "é\x00😀"]
     vectors = await client.embed(texts)
     expected = tiny.embed(texts, "query")
@@ -129,28 +131,27 @@ async def test_verify(running: ModelProcess, client_of: Connect) -> None:
     assert await client.verify([]) == []
 
 
-async def test_what_is_not_loaded_is_said(model_process: Start, client_of: Connect) -> None:
+async def health(process: ModelProcess) -> object:
+    async with grpc.aio.insecure_channel(process.address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service="xiaoer.infer.v1.Infer")
+        return (await stub.Check(request, timeout=5)).status
+
+
+async def test_what_is_not_loaded_is_said(running: ModelProcess, model_process: Start, client_of: Connect) -> None:
     client = await client_of(model_process("--without-verifier").address)
     assert not client.can_verify
     with pytest.raises(InferError) as raised:
         await client.verify([("a", "b")])
     assert raised.value.kind == "no_model"
-    other = await client_of(model_process("--without-encoder").address, wait=False)
+    bare = model_process("--without-encoder")
+    other = await client_of(bare.address, wait=False)
     with pytest.raises(InferError) as raised:
         await other.embed(["a"], deadline=5)
     assert raised.value.kind == "no_model"
     assert not other.ready
-
-
-async def test_health(running: ModelProcess, model_process: Start) -> None:
-    async def ask(process: ModelProcess) -> object:
-        async with grpc.aio.insecure_channel(process.address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            request = health_pb2.HealthCheckRequest(service="xiaoer.infer.v1.Infer")
-            return (await stub.Check(request, timeout=5)).status
-
-    assert await ask(running) == health_pb2.HealthCheckResponse.SERVING
-    assert await ask(model_process("--without-encoder")) == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert await health(bare) == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert await health(running) == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_the_socket_is_for_this_user_alone(running: ModelProcess) -> None:

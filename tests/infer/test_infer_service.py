@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from xiaoer_server.cli import main
 from xiaoer_server.cli_shared import EX_CONFIG
@@ -14,7 +15,9 @@ from xiaoer_server.config import ConfigError, InferSettings, ServerSettings, Set
 from xiaoer_server.infer import service as services
 from xiaoer_server.infer.client import InferError
 from xiaoer_server.infer.doctor import models_here
+from xiaoer_server.infer.server import main as model_process
 from xiaoer_server.infer.service import InferService
+from xiaoer_server.ops.metrics import REGISTRY
 
 from .conftest import PROGRAM, ModelProcess, until
 
@@ -48,7 +51,12 @@ async def test_a_process_elsewhere_is_used(running: ModelProcess, tmp_path: Path
     assert service is not None
     assert service.supervisor is None
     await until(lambda: service.client.ready)
+    await service.client.embed(["a"])
+    page = generate_latest(REGISTRY).decode()
+    assert f'xiaoer_breaker_state{{model="",provider="infer {running.address}",state="closed"}} 1.0' in page
+    assert 'xiaoer_infer_seconds_count{call="embed",outcome="answered"}' in page
     await service.close()
+    assert "infer 127.0.0.1:1" not in generate_latest(REGISTRY).decode()
 
 
 async def test_without_a_model_or_switched_off_there_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -78,6 +86,26 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 def test_addresses(address: str) -> None:
     settings = load(None, {}, {"infer.address": address})
     assert settings.infer.addresses == [part.strip() for part in address.split(",")]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"model.onnx": "0" * 64}, "model.onnx has another hash than its manifest says"),
+        ({"missing.onnx": "0" * 64}, "No such file"),
+        ({"../outside.onnx": "0" * 64}, "'../outside.onnx' is no file of its folder"),
+        ("no files", "Expected `object`"),
+    ],
+)
+def test_a_model_that_is_not_what_it_was_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, files: object, reason: str
+) -> None:
+    put_manifest(tmp_path, "e5-small", files=files)
+    (tmp_path / "models" / "e5-small" / "model.onnx").write_bytes(b"something else")
+    (tmp_path / "models" / "outside.onnx").write_bytes(b"something else")
+    arguments = ["--listen", f"unix:{tmp_path}/infer.sock", "--models", str(tmp_path / "models")]
+    assert model_process(arguments) == EX_CONFIG
+    assert reason in caplog.messages[-1]
 
 
 def said(settings: Settings) -> list[tuple[bool, str]]:

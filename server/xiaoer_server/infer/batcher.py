@@ -31,6 +31,9 @@ PATIENCE = 4
 #: Batches over which the pace is averaged.
 _PACES = 8
 
+#: The wait is taken to be as much longer as the pace may fall meanwhile on a busy machine.
+_MARGIN = 1.25
+
 #: What an entry of the memory costs besides its text and its value, in bytes.
 _OVERHEAD = 300
 
@@ -168,7 +171,7 @@ class Batcher:
             raise QueueFull(f"{len(lane)} texts wait already")
         if new and self._urgent and lane is self._urgent:
             # Those before it, the batch that runs and its own. Who finds nobody waiting is always let in.
-            wait = (len(lane) + 2 * self._max_batch) * self._pace
+            wait = (len(lane) + 2 * self._max_batch) * self._pace * _MARGIN
             if wait > expires - loop.time():
                 raise QueueFull(f"{len(lane)} texts wait already, for {wait:.1f} s")
         call = _Call(loop.create_future())

@@ -14,12 +14,14 @@ import contextlib
 import hashlib
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..llm.breaker import State
+from ..ops.gen_ai import FastHistogram
 from . import service_pb2 as messages
 from .interface import Infer, InferError, Kind, Scores, Vectors
 from .limits import HEAD_BYTES, TEXT_CHARS, TEXTS
@@ -29,6 +31,13 @@ from .node import HeadMissing, Node
 __all__ = ["Infer", "InferClient", "InferError", "Scores"]
 
 log = logging.getLogger(__name__)
+
+_SECONDS = FastHistogram(
+    "xiaoer_infer_seconds",
+    "Seconds of a call of the model process",
+    ("call", "outcome"),
+    (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56),
+)
 
 #: Seconds between two checks of an address that is up, and of one that is not.
 CHECK_UP, CHECK_DOWN = 5.0, 0.25
@@ -151,6 +160,19 @@ class InferClient:
         return asyncio.get_running_loop().time() + (self._deadline if deadline is None else deadline)
 
     async def _ask(self, method: str, request: Any, until: float, read: Callable[[Node, Any, Any], Any]) -> Any:
+        began = time.perf_counter()
+        outcome = "cancelled"
+        try:
+            answer = await self._first_good(method, request, until, read)
+            outcome = "answered"
+            return answer
+        except InferError as error:
+            outcome = error.kind
+            raise
+        finally:
+            _SECONDS.observe(time.perf_counter() - began, method.lower(), outcome)
+
+    async def _first_good(self, method: str, request: Any, until: float, read: Callable[[Node, Any, Any], Any]) -> Any:
         """The first good answer. An address that is busy, gone or odd is passed over; a deadline is the caller's."""
         failure: InferError | None = None
         for node in self._order(method):

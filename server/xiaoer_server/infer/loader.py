@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -69,10 +70,34 @@ def load(folder: Path, encoder: str, verifier: str, threads: int) -> Models:
     return Models(loaded, dimensions, judge, version, _load_head)
 
 
+class _Manifest(msgspec.Struct):
+    files: dict[str, str]
+
+
+def _check_files(folder: Path) -> None:
+    """Hold the files of a model against the hashes of its manifest.
+
+    Raises:
+        CannotLoad: there is no manifest, or a file is missing, outside the folder or another than it was.
+    """
+    try:
+        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
+        for name, expected in manifest.files.items():
+            if Path(name).name != name:
+                raise CannotLoad(f"model {folder.name}: {name!r} is no file of its folder")
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != expected:
+                raise CannotLoad(f"model {folder.name}: {name} has another hash than its manifest says; pull it again")
+    except (OSError, msgspec.DecodeError) as error:
+        raise CannotLoad(f"model {folder.name}: {error}") from error
+
+
 def _encoder(folder: Path, threads: int) -> tuple[LoadedEncoder | None, int]:
     if not folder.is_dir():
         log.warning("no encoder: %s is not there", folder)
         return None, 0
+    _check_files(folder)
     try:
         from .encoder import Encoder
 
@@ -90,6 +115,7 @@ def _verifier(folder: Path, threads: int) -> LoadedVerifier | None:
     if not folder.is_dir():
         log.info("no verifier: %s is not there", folder)
         return None
+    _check_files(folder)
     try:
         from .verifier import PairVerifier
 

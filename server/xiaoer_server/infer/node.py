@@ -170,7 +170,8 @@ class Node:
         except TimeoutError:
             raise InferError("timeout", f"the model process at {self.address} took no head in time") from None
         except asyncio.CancelledError:
-            if task.cancelled() and not getattr(asyncio.current_task(), "cancelling", int)():
+            caller = asyncio.current_task()
+            if task.cancelled() and caller is not None and not caller.cancelling():
                 raise InferError("unavailable", f"the client of {self.address} was closed") from None
             raise
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import InferSettings
+from ..ops import gen_ai
 from .client import InferClient
 from .recipes import NEEDED, RECIPES
 from .supervisor import PROGRAM, Supervisor
@@ -27,7 +28,14 @@ class InferService:
     def __init__(self, client: InferClient, supervisor: Supervisor | None) -> None:
         self.client = client
         self.supervisor = supervisor
+<<<<<<< HEAD
         self._making: asyncio.Task[None] | None = None
+=======
+        self._unwatch = [
+            gen_ai.watch("infer" if supervisor is not None else f"infer {node.address}", node.pool, {"": node.breaker})
+            for node in client.nodes
+        ]
+>>>>>>> w-infer
 
     @classmethod
     def open(cls, settings: InferSettings, data: Path, *, program: Sequence[str] = PROGRAM) -> InferService | None:
@@ -71,10 +79,15 @@ class InferService:
 
     async def close(self) -> None:
         """End the client, then the process. Returns once it is gone."""
+<<<<<<< HEAD
         if self._making is not None:
             self._making.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._making
+=======
+        for unwatch in self._unwatch:
+            unwatch()
+>>>>>>> w-infer
         await self.client.close()
         if self.supervisor is not None:
             await self.supervisor.stop()
