@@ -7,8 +7,19 @@ from random import Random
 
 _ZH_BEFORE = (
     *("请问", "你好，", "你好", "您好，", "问一下", "我想问", "想问下", "请问一下", "麻烦问下", "亲，", "那个", "那"),
-    *("客服你好，", "在吗，", "咨询一下，", "想咨询一下", "我想知道", "帮我看下", "请教一下", "急，", "各位，", "谁知道"),
-    *("有谁知道", "我想问一下", "你好，请问", "有人知道", "请问大家", "有人吗，", "嗨，", "哈喽，", "哎，"),
+    *(
+        "客服你好，",
+        "在吗，",
+        "咨询一下，",
+        "想咨询一下",
+        "我想知道",
+        "帮我看下",
+        "请教一下",
+        "急，",
+        "各位，",
+        "谁知道",
+    ),
+    *("谁知道", "有谁知道", "我想问一下", "你好，请问", "有人知道", "请问大家", "有人吗，", "嗨，", "哈喽，", "哎，"),
 )
 _ZH_AFTER = (
     *("？", "?", "呢", "呢？", "啊", "啊？", "呀", "。", "，谢谢", "？谢谢", "，急", "！", "哦", "，麻烦了", "？？"),
@@ -20,8 +31,23 @@ _ZH_SWAPS = (
     *(("吗", "么"), ("吗", "嘛"), ("什么时候", "何时"), ("什么时候", "啥时候"), ("多久", "多长时间"), ("没有", "没")),
     *(("多少钱", "多少米"), ("可以", "能"), ("可不可以", "能不能"), ("需要", "要"), ("登录", "登陆"), ("账", "帐")),
     *(("的", ""), ("了", ""), ("我的", ""), ("我想", "想"), ("我要", "要"), ("我", ""), ("一下", "下"), ("，", "")),
-    *(("，", " "), ("多少", "几多"), ("会不会", "会不"), ("是不是", "是否"), ("手机号", "手机号码"), ("怎么办", "咋办")),
-    *(("还没", "没"), ("这个", "这"), ("能不能", "能否"), ("是多少", "多少"), ("哪个", "那个"), ("现在", "")),
+    *(
+        ("，", " "),
+        ("多少", "几多"),
+        ("会不会", "会不"),
+        ("是不是", "是否"),
+        ("手机号", "手机号码"),
+        ("怎么办", "咋办"),
+    ),
+    *(
+        ("怎么办", "咋办"),
+        ("还没", "没"),
+        ("这个", "这"),
+        ("能不能", "能否"),
+        ("是多少", "多少"),
+        ("哪个", "那个"),
+        ("现在", ""),
+    ),
 )
 _ZH_TYPOS = (
     *(("在", "再"), ("的", "得"), ("么", "吗"), ("做", "作"), ("提现", "体现"), ("额度", "额渡"), ("还款", "还钱")),
@@ -37,20 +63,82 @@ _ZH_CONDITIONS = (
     *("女生", "没实名", "到期之前", "到期之后", "当天", "第一次", "用港澳通行证", "在高铁上", "在学校", "半夜"),
 )
 _EN_BEFORE = (
-    *("hi, ", "hello, ", "hey ", "please, ", "excuse me, ", "quick question: ", "hi there, ", "sorry, ", "ok so ", "um "),
-    *("I want to know ", "can you tell me ", "good morning, ", "I was wondering, ", "help! ", "one question, "),
+    *(
+        "hi, ",
+        "hello, ",
+        "hey ",
+        "please, ",
+        "excuse me, ",
+        "quick question: ",
+        "hi there, ",
+        "sorry, ",
+        "ok so ",
+        "um ",
+    ),
+    *(
+        "ok so ",
+        "I want to know ",
+        "can you tell me ",
+        "good morning, ",
+        "I was wondering, ",
+        "help! ",
+        "one question, ",
+    ),
 )
-_EN_AFTER = ("?", "??", " please?", ", thanks", " please", ".", "", "!", " thx", " asap", ", thank you", "? thanks in advance")
+_EN_AFTER = (
+    "?",
+    "??",
+    " please?",
+    ", thanks",
+    " please",
+    ".",
+    "",
+    "!",
+    " thx",
+    " asap",
+    ", thank you",
+    "? thanks in advance",
+)
 _EN_SWAPS = (
     *(("I am", "I'm"), ("do not", "don't"), ("cannot", "can't"), ("can't", "cant"), ("how do I", "how can I")),
     *(("how can I", "how to"), ("how do I", "how to"), ("is not", "isn't"), ("please", "pls"), ("you", "u")),
-    *(("what is", "what's"), ("I have", "I've"), ("the ", ""), ("my ", "the "), ("it is", "it's"), ("want to", "wanna")),
-    *(("want to", "would like to"), ("need to", "have to"), ("does not", "doesn't"), ("did not", "didn't"), ("a ", "")),
+    *(
+        ("what is", "what's"),
+        ("I have", "I've"),
+        ("the ", ""),
+        ("my ", "the "),
+        ("it is", "it's"),
+        ("want to", "wanna"),
+    ),
+    *(
+        ("want to", "wanna"),
+        ("want to", "would like to"),
+        ("need to", "have to"),
+        ("does not", "doesn't"),
+        ("did not", "didn't"),
+        ("a ", ""),
+    ),
 )
 _EN_CONDITIONS = (
-    *("without an account", "as a student", "from abroad", "on weekends", "for a child", "as a business", "after it expired"),
+    *(
+        "without an account",
+        "as a student",
+        "from abroad",
+        "on weekends",
+        "for a child",
+        "as a business",
+        "after it expired",
+    ),
     *("without a receipt", "for a second time", "without a phone number", "on my iPad", "for two people", "at night"),
-    *("after 30 days", "for a friend", "without internet", "in winter", "during a holiday", "for free", "with a gift card"),
+    *(
+        "after 30 days",
+        "for a friend",
+        "without internet",
+        "in winter",
+        "during a holiday",
+        "for free",
+        "with a gift card",
+    ),
 )
 
 
