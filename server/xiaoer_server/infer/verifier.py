@@ -66,7 +66,7 @@ class PairVerifier:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
 
     def threshold_for(self, wrong_hit_target: float) -> float:
-        """The lowest threshold at which, and above which, wrong hits stay within the target; above 1 if there is none."""
+        """The lowest threshold from which on wrong hits stay within the target; above 1 if there is none."""
         best = 1.1
         for point in sorted(self.curve, key=lambda point: -point.threshold):
             if point.wrong > wrong_hit_target:
@@ -78,7 +78,8 @@ class PairVerifier:
         """The probability that both ask for the same thing, for each pair; the order in a pair makes no difference.
 
         0.0 where a question is empty or too long to be compared whole (over 62 tokens or 400 characters): cut off, two
-        long texts would look alike. Raises TypeError on what is not a string, VerifierError on a result that is no number.
+        long texts would look alike. Raises TypeError on what is not a string, VerifierError
+        on a result that is no number.
         """
         found = [0.0] * len(pairs)
         rows: list[tuple[int, list[int], list[int]]] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,19 +33,18 @@ def build(
     quantized: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write model.onnx, tokenizer.json and manifest.json into `folder` (made if absent); takes about ten seconds.
+    """Write model.onnx, tokenizer.json and manifest.json into `folder` (made if absent); takes some seconds.
 
     Raises verifier_base.BaseMissing when the encoder's weights are not installed. `quantized=False` keeps float32, for
     comparing.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     from .verifier_graph import build as build_graph
 
     folder.mkdir(parents=True, exist_ok=True)
     progress("reading the encoder's weights")
     base = verifier_base.load(weights)
     arrays = read_adapter(adapter)
+<<<<<<< HEAD
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         whole = Path(scratch) / "float.onnx"
         progress("joining weights and adapter")
@@ -62,6 +60,10 @@ def build(
             )
         else:
             whole.replace(folder / "model.onnx")
+=======
+    progress("joining weights and adapter")
+    build_graph(base, arrays, folder / "model.onnx", int8=quantized)
+>>>>>>> w-verifier
     verifier_base.tokenizer(base).save(str(folder / "tokenizer.json"), pretty=False)
     files = {name: _digest(folder / name) for name in ("model.onnx", "tokenizer.json")}
     measured = json.loads(calibration.read_text("utf-8")) if calibration.exists() else {"threshold": 1.1, "curve": []}

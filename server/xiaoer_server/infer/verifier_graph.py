@@ -27,12 +27,14 @@ _EPSILON = 1e-12
 class Graph:
     """Collects nodes and weights; every method returns the name of what it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, int8: bool = True) -> None:
+        self._int8 = int8
+        self._dynamic: dict[str, tuple[str, str, str]] = {}
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self._count = 0
 
-    def constant(self, value: NDArray[Any] | Sequence[int] | float, dtype: Any = None) -> str:
+    def constant(self, value: NDArray[Any] | np.generic | Sequence[int], dtype: Any = None) -> str:
         self._count += 1
         name = f"w{self._count}"
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
@@ -45,19 +47,34 @@ class Graph:
         return name
 
     def linear(self, x: str, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-        product = self.add("MatMul", x, self.constant(weights.T.astype(np.float32)))
-        return self.add("Add", product, self.constant(bias.astype(np.float32)))
+        product = self._quantized(x, weights) if self._int8 else self.add("MatMul", x, self.constant(weights.T))
+        return self.add("Add", product, self.constant(bias, np.float32))
+
+    def _quantized(self, x: str, weights: NDArray[np.float32]) -> str:
+        """int8 weights with a scale an output, uint8 inputs with a scale a call; ONNX Runtime joins it to one kernel."""
+        scales = np.maximum(np.abs(weights).max(axis=1) / 127, 1e-12).astype(np.float32)
+        whole = np.clip(np.rint(weights / scales[:, None]), -127, 127).astype(np.int8)
+        if x not in self._dynamic:
+            names = (f"{x}_q", f"{x}_scale", f"{x}_zero")
+            self.nodes.append(helper.make_node("DynamicQuantizeLinear", [x], list(names), f"{x}_dynamic"))
+            self._dynamic[x] = names
+        inputs, scale, zero = self._dynamic[x]
+        zeros = self.constant(np.zeros(len(scales), np.int8))
+        product = self.add("MatMulInteger", inputs, self.constant(whole.T), zero, zeros)
+        return self.add(
+            "Mul", self.add("Cast", product, to=TensorProto.FLOAT), self.add("Mul", scale, self.constant(scales))
+        )
 
     def norm(self, x: str, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
         scale, shift = self.constant(weights, np.float32), self.constant(bias, np.float32)
         return self.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=_EPSILON)
 
 
-def build(base: Base, adapter: dict[str, NDArray[Any]], path: Path) -> None:
-    """Write the float32 graph: inputs ids, segments (0, 1; -1: padding) and positions, each (n, tokens) int64; output
+def build(base: Base, adapter: dict[str, NDArray[Any]], path: Path, *, int8: bool = True) -> None:
+    """Write the graph: inputs ids, segments (0, 1; -1: padding) and positions, each (n, tokens) int64; output
     logits (n,) float32. The word embeddings stay packed in four bits.
     """
-    graph = Graph()
+    graph = Graph(int8)
     lower = int(adapter["lower"])
     row = graph.constant([0, 0, WIDTH], np.int64)
     x = _embed(graph, base, row)
@@ -76,15 +93,19 @@ def build(base: Base, adapter: dict[str, NDArray[Any]], path: Path) -> None:
             mask = graph.add("Add", both, graph.add("Mul", across, bias))
         x = _layer(graph, base, adapter, layer, x, mask, row)
     _head(graph, adapter, x)
-    shape = ["n", "tokens"]
+    shape, names = ["n", "tokens"], ("ids", "segments", "positions")
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "verifier",
+<<<<<<< HEAD
             [
                 helper.make_tensor_value_info(name, TensorProto.INT64, shape)
                 for name in ("ids", "segments", "positions")
             ],
+=======
+            [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in names],
+>>>>>>> w-verifier
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n"])],
             graph.weights,
         ),
