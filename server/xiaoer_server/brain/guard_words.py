@@ -106,8 +106,10 @@ POLES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "time",
-        "提前|提早|事先|之前|以前|前(?=能|可|怎|要|会|多|是|需|退|取|改|还)|\\bbefore\\b|\\bearl(?:y|ier)\\b|in advance|prior to|beforehand",
-        "延后|延迟|推迟|逾期|过期|晚[点了些]|之后|以后|[货款单期装封]后|迟|\\bafter\\b|\\blater?\\b|overdue|expired|past due",
+        "提前|提早|事先|之前|以前|前(?=能|可|怎|要|会|多|是|需|退|取|改|还)|\\bbefore\\b|\\bearl(?:y|ier)\\b"
+        "|in advance|prior to|beforehand",
+        "延后|延迟|推迟|逾期|过期|晚[点了些]|之后|以后|[货款单期装封]后|迟|\\bafter\\b|\\blater?\\b|overdue"
+        "|expired|past due",
     ),
     ("speed", "加快|快[点些]|加急|faster|express|expedit\\w*|speed up", "放慢|慢[点些]|slower|slow down"),
     ("switch", "\\bon\\b(?=$|[?.!])", "\\boff\\b(?=$|[?.!])"),

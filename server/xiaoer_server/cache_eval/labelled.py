@@ -95,7 +95,7 @@ _COLUMNS = (_NAMES_A, _NAMES_B, _NAMES_LABEL)
 
 
 def _of(row: dict[str, object], names: tuple[str, ...]) -> str:
-    return str(next(row[name] for name in names if name in row))
+    return str(row[next((name for name in names if name in row), names[0])])
 
 
 def _pair(path: Path, number: int, first: str, second: str, label: str) -> LabelledPair:

@@ -22,6 +22,8 @@ class VerifierLike(Protocol):
 
     def verify(self, pairs: Sequence[tuple[str, str]]) -> list[float]: ...
 
+    def threshold_for(self, wrong_hit_target: float) -> float: ...
+
 
 class LocalMeaning:
     """A `brain.cached.Meaning` without a service.
@@ -46,10 +48,8 @@ class LocalMeaning:
         return self._verifier is not None
 
     def verify_threshold(self, target: float) -> float | None:
-        """What the verifier's manifest names for a wrong-hit target, if it does."""
-        named = getattr(self._verifier, "threshold", None)
-        found = named(target) if callable(named) else named
-        return None if found is None else float(found)
+        """What the verifier was calibrated to for a wrong-hit target; None without a verifier."""
+        return None if self._verifier is None else self._verifier.threshold_for(target)
 
     async def embed(self, texts: Sequence[str], *, deadline: float | None = None) -> Vectors:
         """Embed as queries."""

@@ -87,12 +87,16 @@ async def measure(
         chosen = [rates("ours, pairs", cache.threshold, sure >= cache.threshold, right, count), ours]
     by_store = _store_cosine(pairs, vectors, at)
     peer = Peer.open(vectors.shape[1], lambda text: vectors[at[text]])
+    named = peer if isinstance(peer, str) else peer.name
     if isinstance(peer, Peer):
-        progress(f"{peer.name}")
-        by_pairs += peer.pairs(pairs, PEER_THRESHOLDS)
-        more, its = peer.store(pairs, PEER_THRESHOLDS)
-        by_store += more
-        latency |= its
+        progress(peer.name)
+        try:
+            by_pairs += peer.pairs(pairs, PEER_THRESHOLDS)
+            more, its = peer.store(pairs, PEER_THRESHOLDS)
+            by_store += more
+            latency |= its
+        except Exception as error:  # it is old, and what it stands on goes on
+            named = f"{peer.name} broke off: {type(error).__name__}: {error}"
     objected: dict[str, list[int]] = {}
     for why, same in zip(objections, right, strict=True):
         if why is not None:
@@ -108,7 +112,7 @@ async def measure(
         chosen,
         objected,
         latency,
-        peer.name if isinstance(peer, Peer) else peer,
+        named,
     )
 
 

@@ -6,10 +6,10 @@ as a whole. That is the best that any of them could find.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,7 +58,8 @@ class Peer:
         answerable = sum(cluster[text] in known for text in asked)
         found: list[Rates] = []
         taken: list[float] = []
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its calls of SQLAlchemy are those of an older one
             cache, api = self._cache(folder)
             for text in kept:
                 api.put(text, text, cache_obj=cache)
@@ -94,8 +95,6 @@ class Peer:
             max_size=1_000_000,
         )
         cache = gptcache.Cache()
-        with contextlib.suppress(AttributeError):
-            cache.set_openai_key = None
         cache.init(
             pre_embedding_func=get_prompt,
             embedding_func=lambda text, **_: self._embed(text),
