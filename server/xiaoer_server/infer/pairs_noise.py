@@ -19,11 +19,7 @@ _ZH_BEFORE = (
         "各位，",
         "谁知道",
     ),
-<<<<<<< HEAD
-    *("有谁知道", "我想问一下", "你好，请问", "有人知道", "请问大家", "有人吗，", "嗨，", "哈喽，", "哎，"),
-=======
     *("谁知道", "有谁知道", "我想问一下", "你好，请问", "有人知道", "请问大家", "有人吗，", "嗨，", "哈喽，", "哎，"),
->>>>>>> w-verifier
 )
 _ZH_AFTER = (
     *("？", "?", "呢", "呢？", "啊", "啊？", "呀", "。", "，谢谢", "？谢谢", "，急", "！", "哦", "，麻烦了", "？？"),
@@ -43,9 +39,6 @@ _ZH_SWAPS = (
         ("手机号", "手机号码"),
         ("怎么办", "咋办"),
     ),
-<<<<<<< HEAD
-    *(("还没", "没"), ("这个", "这"), ("能不能", "能否"), ("是多少", "多少"), ("哪个", "那个"), ("现在", "")),
-=======
     *(
         ("怎么办", "咋办"),
         ("还没", "没"),
@@ -55,7 +48,6 @@ _ZH_SWAPS = (
         ("哪个", "那个"),
         ("现在", ""),
     ),
->>>>>>> w-verifier
 )
 _ZH_TYPOS = (
     *(("在", "再"), ("的", "得"), ("么", "吗"), ("做", "作"), ("提现", "体现"), ("额度", "额渡"), ("还款", "还钱")),
@@ -83,24 +75,6 @@ _EN_BEFORE = (
         "ok so ",
         "um ",
     ),
-<<<<<<< HEAD
-    *("I want to know ", "can you tell me ", "good morning, ", "I was wondering, ", "help! ", "one question, "),
-)
-_EN_AFTER = (
-    "?",
-    "??",
-    " please?",
-    ", thanks",
-    " please",
-    ".",
-    "",
-    "!",
-    " thx",
-    " asap",
-    ", thank you",
-    "? thanks in advance",
-)
-=======
     *(
         "ok so ",
         "I want to know ",
@@ -125,7 +99,6 @@ _EN_AFTER = (
     ", thank you",
     "? thanks in advance",
 )
->>>>>>> w-verifier
 _EN_SWAPS = (
     *(("I am", "I'm"), ("do not", "don't"), ("cannot", "can't"), ("can't", "cant"), ("how do I", "how can I")),
     *(("how can I", "how to"), ("how do I", "how to"), ("is not", "isn't"), ("please", "pls"), ("you", "u")),
@@ -137,9 +110,6 @@ _EN_SWAPS = (
         ("it is", "it's"),
         ("want to", "wanna"),
     ),
-<<<<<<< HEAD
-    *(("want to", "would like to"), ("need to", "have to"), ("does not", "doesn't"), ("did not", "didn't"), ("a ", "")),
-=======
     *(
         ("want to", "wanna"),
         ("want to", "would like to"),
@@ -148,7 +118,6 @@ _EN_SWAPS = (
         ("did not", "didn't"),
         ("a ", ""),
     ),
->>>>>>> w-verifier
 )
 _EN_CONDITIONS = (
     *(

@@ -28,14 +28,11 @@ class InferService:
     def __init__(self, client: InferClient, supervisor: Supervisor | None) -> None:
         self.client = client
         self.supervisor = supervisor
-<<<<<<< HEAD
         self._making: asyncio.Task[None] | None = None
-=======
         self._unwatch = [
             gen_ai.watch("infer" if supervisor is not None else f"infer {node.address}", node.pool, {"": node.breaker})
             for node in client.nodes
         ]
->>>>>>> w-infer
 
     @classmethod
     def open(cls, settings: InferSettings, data: Path, *, program: Sequence[str] = PROGRAM) -> InferService | None:
@@ -79,15 +76,12 @@ class InferService:
 
     async def close(self) -> None:
         """End the client, then the process. Returns once it is gone."""
-<<<<<<< HEAD
         if self._making is not None:
             self._making.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._making
-=======
         for unwatch in self._unwatch:
             unwatch()
->>>>>>> w-infer
         await self.client.close()
         if self.supervisor is not None:
             await self.supervisor.stop()

@@ -44,26 +44,8 @@ def build(
     progress("reading the encoder's weights")
     base = verifier_base.load(weights)
     arrays = read_adapter(adapter)
-<<<<<<< HEAD
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        whole = Path(scratch) / "float.onnx"
-        progress("joining weights and adapter")
-        build_graph(base, arrays, whole)
-        if quantized:
-            progress("turning weights into eight bits")
-            quantize_dynamic(
-                whole,
-                folder / "model.onnx",
-                op_types_to_quantize=["MatMul"],
-                per_channel=True,
-                weight_type=QuantType.QInt8,
-            )
-        else:
-            whole.replace(folder / "model.onnx")
-=======
     progress("joining weights and adapter")
     build_graph(base, arrays, folder / "model.onnx", int8=quantized)
->>>>>>> w-verifier
     verifier_base.tokenizer(base).save(str(folder / "tokenizer.json"), pretty=False)
     files = {name: _digest(folder / name) for name in ("model.onnx", "tokenizer.json")}
     measured = json.loads(calibration.read_text("utf-8")) if calibration.exists() else {"threshold": 1.1, "curve": []}

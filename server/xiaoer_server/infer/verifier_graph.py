@@ -98,14 +98,7 @@ def build(base: Base, adapter: dict[str, NDArray[Any]], path: Path, *, int8: boo
         helper.make_graph(
             graph.nodes,
             "verifier",
-<<<<<<< HEAD
-            [
-                helper.make_tensor_value_info(name, TensorProto.INT64, shape)
-                for name in ("ids", "segments", "positions")
-            ],
-=======
             [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in names],
->>>>>>> w-verifier
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n"])],
             graph.weights,
         ),
