@@ -322,6 +322,22 @@ async def test_asked_to_end_it_finishes_what_runs(model_process: Start, client_o
     assert process.stop() == 0
 
 
+async def test_a_client_that_is_closed_under_load_leaves_nobody_waiting(
+    model_process: Start, client_of: Connect
+) -> None:
+    client = await client_of(model_process("--delay-ms", "5").address)
+    async with asking(client) as load:
+        await until(lambda: len(load.brought) > 50)
+        closed = time.monotonic()
+        await client.close()
+        assert time.monotonic() - closed < 1.5
+        await until(lambda: len(load.since(closed + 0.5)) > 100)
+        # What was under way may still be answered; what comes later is refused.
+        assert {what for _, what, _ in load.since(closed)} <= {"ok", "unavailable"}
+        assert {what for _, what, _ in load.since(closed + 0.5)} == {"unavailable"}
+        assert max(seconds for *_, seconds in load.since(closed)) < 1.2
+
+
 async def test_it_ends_when_its_parent_is_gone(model_process: Start) -> None:
     process = model_process("--with-parent")
     running = process.process
