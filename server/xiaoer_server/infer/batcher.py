@@ -220,7 +220,8 @@ class Batcher:
             if batch[0].kind not in self._bulk:
                 pace = (loop.time() - began) / len(batch)
                 # Slowly up, quickly down: a process that was stopped for a while does not refuse work for long.
-                self._pace += (pace - self._pace) / (_PACES if 0 < self._pace < pace else 1)
+                share = (_PACES if pace > self._pace else 2) if self._pace else 1
+                self._pace += (pace - self._pace) / share
             self._finish(batch, values)
 
     def _take(self, now: float) -> list[_Unit]:
