@@ -1,4 +1,4 @@
-"""The command `xiaoer`: serve, doctor, version; keys, usage and providers of the gateway."""
+"""The command `xiaoer`: serve, doctor, version; the gateway's keys, usage, providers; models and what they are for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import cli_keys, cli_providers, cli_usage
+from . import cli_cache, cli_intents, cli_kb, cli_keys, cli_models, cli_providers, cli_usage
 from .cli_shared import EX_CONFIG, EX_OK, EX_UNAVAILABLE, EX_USAGE, CommandFailed
 from .config import ConfigError, Settings, load
 
-_GROUPS = {"keys": cli_keys, "usage": cli_usage, "providers": cli_providers}
+_GROUPS = {
+    "keys": cli_keys,
+    "usage": cli_usage,
+    "providers": cli_providers,
+    "models": cli_models,
+    "intents": cli_intents,
+    "kb": cli_kb,
+    "cache": cli_cache,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,7 +35,7 @@ def models_here(settings: Settings) -> Iterator[Finding]:
         for address in infer.addresses:
             yield _elsewhere(address)
     else:
-        yield from _own(infer, Path(settings.server.data).absolute() / "models")
+        yield from _own(infer, infer.models_in(Path(settings.server.data).absolute()))
 
 
 def _own(infer: InferSettings, folder: Path) -> Iterator[Finding]:
