@@ -196,4 +196,4 @@ class Node:
             if self.seen:
                 log.warning("the model process at %s does not answer; going on without it", self.address)
         elif new is State.CLOSED:
-            log.info("the model process at %s answers again", self.address)
+            log.info("the model process at %s answers", self.address)
