@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from xiaoer_server.infer import verifier_base, verifier_build, verifier_measure
 from xiaoer_server.infer.pairs import Pair
 from xiaoer_server.infer.verifier import CurvePoint, PairVerifier, VerifierError
