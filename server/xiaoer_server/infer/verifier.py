@@ -22,7 +22,7 @@ class VerifierError(ValueError):
 class CurvePoint(msgspec.Struct, frozen=True):
     """At `threshold` and above: `recall` of the pairs that ask the same, `wrong` of the hits that do not.
 
-    `wrong` is the upper end of what the calibration pairs allow, in the worst of their domains.
+    `wrong` is the upper end of what the calibration pairs allow, their domains taken together.
     """
 
     threshold: float
