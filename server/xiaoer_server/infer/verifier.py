@@ -22,7 +22,7 @@ class VerifierError(ValueError):
 class CurvePoint(msgspec.Struct, frozen=True):
     """At `threshold` and above: `recall` of the pairs that ask the same, `wrong` of the hits that do not.
 
-    `wrong` is the upper end of what the calibration pairs allow, in the worst of their domains.
+    `wrong` is the upper end of what the calibration pairs allow, their domains taken together.
     """
 
     threshold: float
@@ -45,7 +45,7 @@ class PairVerifier:
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
         from tokenizers import Tokenizer
 
         try:
@@ -84,8 +84,8 @@ class PairVerifier:
         found = [0.0] * len(pairs)
         rows: list[tuple[int, list[int], list[int]]] = []
         for index, (first, second) in enumerate(pairs):
-            if not isinstance(first, str) or not isinstance(second, str):
-                raise TypeError(f"a question is a string, not {type(first).__name__} and {type(second).__name__}")
+            if kinds := {type(text).__name__ for text in (first, second)} - {"str"}:
+                raise TypeError(f"a question is a string, not {', '.join(sorted(kinds))}")
             one, other = (self._ids(text) for text in sorted((first, second)))
             if one and other:
                 rows.append((index, one, other))
