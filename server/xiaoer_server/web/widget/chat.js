@@ -68,7 +68,6 @@ export class Chat {
     if (seq > this.told && this.connection.send({ type: "read", seq })) this.told = seq;
   }
 
-  /** Whether an answer helped. */
   judge(entry, value) {
     if (!this.connection.send({ type: "feedback", seq: entry.seq, value })) return this.view.complain("timeout");
     entry.opinion = value;
