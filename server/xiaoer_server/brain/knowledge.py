@@ -213,6 +213,16 @@ class Knowledge:
         """How often what the tenant knows was changed; 0 before it was first read."""
         return self._versions.get(tenant, 0)
 
+    async def read_versions(self, tenants: Iterable[str]) -> dict[str, int]:
+        """The versions of these tenants, before anything else is read of them.
+
+        Raises:
+            SQLAlchemyError: the store cannot be read.
+        """
+        for tenant in tenants:
+            self._versions[tenant] = await self._chunks.edition(tenant)
+        return {tenant: self._versions[tenant] for tenant in tenants}
+
     # -- changing ----------------------------------------------------------------------------------------------
 
     def on_change(self, callback: Changed) -> None:

@@ -45,7 +45,7 @@ class PairVerifier:
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
         from tokenizers import Tokenizer
 
         try:
