@@ -110,7 +110,7 @@ async def at_rate(client: InferClient, rate: float, seconds: float) -> str:
             group.create_task(call())
     share = (time.thread_time() - processor) / (loop.time() - began)
     return (
-        f"{rate:.0f} a second for {seconds:.0f} s: {brought}; loop busy {share:.0%}; timer late: {await pauses.end()}"
+        f"{rate:.0f} a second for {seconds:.0f} s: {brought}; loop busy {share:.0%}; {await pauses.end()}"
     )
 
 
