@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .opposites import opposite
+
 BOS, PAD, EOS = 0, 1, 2
 MAX_TOKENS = 62
 MAX_CHARACTERS = 400
@@ -78,7 +80,7 @@ class PairVerifier:
         """The probability that both ask for the same thing, for each pair; the order in a pair makes no difference.
 
         0.0 where a question is empty or too long to be compared whole (over 62 tokens or 400 characters): cut off, two
-        long texts would look alike. Raises TypeError on what is not a string, VerifierError
+        long texts would look alike; and where one word turns the meaning round (`opposites`). Raises TypeError on what is not a string, VerifierError
         on a result that is no number.
         """
         found = [0.0] * len(pairs)
@@ -87,7 +89,7 @@ class PairVerifier:
             if kinds := {type(text).__name__ for text in (first, second)} - {"str"}:
                 raise TypeError(f"a question is a string, not {', '.join(sorted(kinds))}")
             one, other = (self._ids(text) for text in sorted((first, second)))
-            if one and other:
+            if one and other and not opposite(first, second):
                 rows.append((index, one, other))
         rows.sort(key=lambda row: len(row[1]) + len(row[2]))
         for start in range(0, len(rows), _BATCH):

@@ -47,7 +47,9 @@ class Graph:
         return name
 
     def linear(self, x: str, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-        product = self._quantized(x, weights) if self._int8 else self.add("MatMul", x, self.constant(weights.T))
+        product = (
+            self._quantized(x, weights) if self._int8 else self.add("MatMul", x, self.constant(weights.T, np.float32))
+        )
         return self.add("Add", product, self.constant(bias, np.float32))
 
     def _quantized(self, x: str, weights: NDArray[np.float32]) -> str:
