@@ -31,7 +31,7 @@ LABELS, DIMENSIONS = 2_000, 4_096
 
 #: Vectors of examples that a head keeps at most, and how their nearness counts: exp(SHARPNESS · (cosine - 1)), and
 #: NEARNESS times the logarithm of the sum is added to the score.
-EXEMPLARS, SHARPNESS, NEARNESS = 12_000, 10.0, 0.5
+EXEMPLARS, SHARPNESS, NEARNESS = 9_000, 10.0, 0.5
 
 #: Alternatives that are told.
 TOP = 5
