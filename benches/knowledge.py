@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Words:
         for article in shop.articles():
             if article.lang == lang:
                 words = list(article.body) if lang == "zh" else article.body.split()
-                for first, second in zip(words, words[1:], strict=False):
+                for first, second in pairwise(words):
                     self._next[first].append(second)
         self._starts = list(self._next)
 
