@@ -32,6 +32,7 @@ class AnswerSink:
         "answered_by",
         "asked_at",
         "covers",
+        "state",
     )
 
     def __init__(self, log: ConversationLog, conversation: Conversation, words: WordFilter) -> None:
@@ -43,6 +44,7 @@ class AnswerSink:
         self._live: LiveAnswer | None = None
         self._opening: asyncio.Task[LiveAnswer] | None = None
         self.answered_by = ""
+        self.state: str | None = None  # of the dialogue after this answer, see `Entry`; set before it starts
         self.asked_at = time.monotonic()
         self.covers = 0  # seq of the last message that it answers
 
@@ -105,7 +107,7 @@ class AnswerSink:
         self._opening = asyncio.ensure_future(self._open())
 
     async def _open(self) -> LiveAnswer:
-        live = await self._log.begin_answer(self._conversation, self.answered_by)
+        live = await self._log.begin_answer(self._conversation, self.answered_by, state=self.state)
         self._live = live
         for text in self._held:
             live.append(text)
