@@ -16,6 +16,7 @@ from .flow_model import (
     LANGUAGES,
     LONGEST_TIMEOUT,
     MOST_RETRIES,
+    ORDER_NUMBER,
     SLOT_TYPES,
     Action,
     Case,
@@ -26,7 +27,6 @@ from .flow_model import (
     State,
     Transition,
     Turn,
-    ORDER_NUMBER,
     Webhook,
 )
 from .flow_patterns import why_not

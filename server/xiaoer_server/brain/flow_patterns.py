@@ -1,7 +1,7 @@
 """Which regular expressions a flow may use: those that cannot take exponential time on any text.
 
-Refused is a repeat inside a repeat, alternatives inside a repeat, a reference to a group, more than one repeat without
-a small bound: what is left backtracks in less than quadratic time on the short texts it is run on.
+Refused is a repeat inside a repeat, alternatives inside a repeat, a reference to a group, and more than a few repeats
+of varying length: what is left backtracks through few enough ways on the short texts that it is run on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 
 #: A repeat up to so many times counts as bounded.
 SMALL = 32
+#: What repeats of varying length may sum up to; one without a bound counts as two, a bounded one as one.
+MOST, UNBOUNDED = 3, 2
 
 _REPEATS = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
 _ALLOWED = {codes.LITERAL, codes.NOT_LITERAL, codes.IN, codes.ANY, codes.AT, codes.SUBPATTERN, codes.BRANCH, *_REPEATS}
@@ -29,8 +31,8 @@ def why_not(pattern: str) -> str | None:
         return "matches the empty text"
     unbounded: list[int] = []
     why = _judge(tree, repeated=False, unbounded=unbounded)
-    if why is None and len(unbounded) > 1:
-        why = "has more than one repeat without a bound"
+    if why is None and sum(unbounded) > MOST:
+        why = "has too many repeats of varying length"
     return why
 
 
@@ -41,10 +43,12 @@ def _judge(tree: Any, *, repeated: bool, unbounded: list[int]) -> str | None:
         inner: list[Any] = []
         within = repeated
         if operation in _REPEATS:
-            _, most, body = argument
+            least, most, body = argument
             if repeated:
                 return "has a repeat inside a repeat"
             if most > SMALL:
+                unbounded.append(UNBOUNDED)
+            elif least != most:
                 unbounded.append(1)
             inner, within = [body], True
         elif operation == codes.BRANCH:

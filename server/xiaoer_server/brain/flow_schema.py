@@ -1,7 +1,7 @@
 """A part of JSON Schema, enough for what a webhook answers. What it does not know, it refuses.
 
-Known: `type`, `properties`, `required`, `items`, `enum`, `maxLength`, `minimum`, `maximum`, `maxItems`, after the 2020-12
-draft (https://json-schema.org/draft/2020-12). Properties that are not named may be there.
+Known: `type`, `properties`, `required`, `items`, `enum`, `maxLength`, `minimum`, `maximum`, `maxItems`, after the
+2020-12 draft (https://json-schema.org/draft/2020-12). Properties that are not named may be there.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ def validate(value: Any, schema: Mapping[str, Any], place: str = "answer") -> No
         raise Mismatch(f"{place} is none of the values allowed")
     if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
         raise Mismatch(f"{place} is too long")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-            raise Mismatch(f"{place} is out of range")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        raise Mismatch(f"{place} is out of range")
     if isinstance(value, dict):
         for name in schema.get("required", []):
             if name not in value:

@@ -188,7 +188,8 @@ class ConversationLog:
     ) -> LiveAnswer:
         """Append an answer without text, to grow; returns once it is durable and visible.
 
-        `state` is the dialogue's after this answer, see `Entry`; it is durable with the entry. A caller that may be cancelled shields this call: the answer is begun all the same.
+        `state` is the dialogue's after this answer, see `Entry`; it is durable with the entry. A caller that may be
+        cancelled shields this call: the answer is begun all the same.
 
         Raises:
             Unavailable: `store_unavailable`.
