@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .flow_model import Flow, Problem, State, Transition
+from .flow_model import Flow, Problem, State
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -23,11 +23,6 @@ def check(flow: Flow, intents: Iterable[str] | None = None) -> list[Problem]:
         *_graph(flow),
     ]
     return sorted(set(problems))
-
-
-def edges(state: State) -> Iterator[Transition]:
-    """The transitions that lead on."""
-    yield from state.go
 
 
 def _intents(flow: Flow, known: set[str] | None) -> Iterator[Problem]:
@@ -93,6 +88,8 @@ def _transitions(flow: Flow, state: State, what: str, *, hook: bool) -> Iterator
             yield Problem(transition.line, f"{what} waits for the visitor: no event happens in it")
         if transition.event == "slot" and state.ask is None:
             yield Problem(transition.line, f"{what} asks for no slot")
+    if state.hands_off and (state.go or state.waits):
+        yield Problem(state.line, f"{what} hands over to a human: nothing is asked there, and nothing follows")
     if state.end or state.hands_off:
         return
     if state.waits and state.ask is not None and "slot" not in certain:
@@ -119,7 +116,7 @@ def _placeholders(flow: Flow, what: str, line: int, texts: Iterable[str]) -> Ite
 
 def _graph(flow: Flow) -> Iterator[Problem]:
     states = flow.states
-    ways = {name: [item.to for item in edges(state) if item.to in states] for name, state in states.items()}
+    ways = {name: [item.to for item in state.go if item.to in states] for name, state in states.items()}
     reached = _reach([flow.first], ways) if states else set()
     for name, state in states.items():
         if name not in reached:

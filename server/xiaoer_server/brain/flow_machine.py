@@ -33,7 +33,7 @@ class Machine:
 
     def __init__(self, flow: Flow) -> None:
         """`flow` must have passed `flow_checks.check` without errors."""
-        self._finals = frozenset(state.name for state in flow.states.values() if state.end)
+        self._finals = frozenset(state.name for state in flow.states.values() if _final(state))
         definition: dict[str, Any] = {_PREFIX + name: _definition(flow, state) for name, state in flow.states.items()}
         self._class: type[StateChart[Any]] = create_machine_class_from_definition(
             f"Flow_{flow.name}", definition, catch_errors_as_events=False, allow_event_without_transition=True
@@ -51,7 +51,7 @@ class Machine:
 
 
 def _definition(flow: Flow, state: State) -> dict[str, Any]:
-    definition: dict[str, Any] = {"initial": state.name == flow.first, "final": state.end}
+    definition: dict[str, Any] = {"initial": state.name == flow.first, "final": _final(state)}
     on: dict[str, list[dict[str, Any]]] = {}
     for transition in state.go:
         one: dict[str, Any] = {"target": _PREFIX + transition.to, "on": _moves_to(transition.to)}
@@ -61,6 +61,10 @@ def _definition(flow: Flow, state: State) -> dict[str, Any]:
     if on:
         definition["on"] = on
     return definition
+
+
+def _final(state: State) -> bool:
+    return state.end or state.hands_off
 
 
 def _event(event: str) -> str:
