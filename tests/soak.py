@@ -164,12 +164,13 @@ async def settled(server: XiaoerProcess, report: Path) -> Inside:
     return await asyncio.to_thread(inside.look, server, report)
 
 
-async def soak(seconds: float, seed: int, folder: Path, simulator: str) -> bool:
+async def soak(seconds: float, seed: int, folder: Path, simulator: str, slack: float) -> bool:
     """Run and tell; whether all is as it was."""
     report = folder / "inside.json"
+    patience = {key: slack * seconds for key, seconds in PATIENCE.items()}
     toml = (
         WIDE_LIMITS + "[gateway]\ncache_bytes = 200000\nretry_budget = 1.0\n"
-        f"{provider('sim', simulator, **PATIENCE, **IDLE)}{provider('spare', simulator, **PATIENCE, **IDLE)}"
+        f"{provider('sim', simulator, **patience, **IDLE)}{provider('spare', simulator, **patience, **IDLE)}"
         f"{model('sim-model', 'sim')}{model('both', 'sim/sim-model', 'spare/sim-model')}"
     )
     with running(folder / "data", toml=toml, environ=inside.environ(report)) as server:
@@ -224,6 +225,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m soak", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seconds", type=float, default=180.0, help="of traffic")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument(
+        "--slack", type=float, default=1.0, help="times longer an upstream is waited for: a busy machine"
+    )
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     command = [sys.executable, "-m", "benches.load.simulator", "--rate", "2000", "--first-token", "0.002"]
@@ -232,7 +236,7 @@ def main() -> int:
             assert simulator.stdout is not None
             address = simulator.stdout.readline().split()[-1]
             with tempfile.TemporaryDirectory() as folder:
-                return 0 if asyncio.run(soak(given.seconds, given.seed, Path(folder), address)) else 1
+                return 0 if asyncio.run(soak(given.seconds, given.seed, Path(folder), address, given.slack)) else 1
         finally:
             simulator.terminate()
 

@@ -37,6 +37,14 @@ class Cores(NamedTuple):
         return cls(free[0], free[1], free[2] if len(free) > 2 else free[1])
 
 
+#: What is measured here is the log, the model's path and the edge: every question goes to the model.
+PLAIN = {
+    "XIAOER_INFER_ENABLED": "false",
+    "XIAOER_CACHE_ENABLED": "false",
+    "XIAOER_ANSWER_WITHOUT_EVIDENCE": "model",
+}
+
+
 class Child:
     """A process of ours, pinned to one core, that says in a line of its output where it listens.
 
@@ -62,7 +70,7 @@ class Child:
                 [program, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=None if environ is None else {**os.environ, **environ},
+                env={**os.environ, **PLAIN, **(environ or {})},
             )
         self.port = port or self._wait_for_port(limit)
         if port:

@@ -15,6 +15,7 @@ from benches.load.harness import LIMITS
 from benches.load.machine import Child
 from benches.load.simulator import Simulator
 from benches.load.subjects import Place
+from xiaoer_server.chat.handoff import NOTICE
 
 if TYPE_CHECKING:
     from benches.load.gateway_report import Report
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 VISITORS = 30
 PAUSE = 0.5  # seconds from an answer to the next question
 PATIENCE = 40.0  # seconds after which a visitor has waited in vain
+RESIGNED = 5.0  # the same, for a visitor who was told to wait for a human
 TOKENS = 60
 
 _SETTINGS = """
@@ -84,6 +86,7 @@ class Visitor(WebSocketClient):
         self._number = 0
         self._text = ""
         self._said = ""
+        self._told = False
         self._phase: Phase | None = None
         self._asked = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +108,10 @@ class Visitor(WebSocketClient):
         self.send(msgspec.json.encode(question))
         self._asked = time.perf_counter()
         self._first = True
-        self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._end, "nothing at all")
+        wait, what = (
+            (RESIGNED, "nothing new: waits for the human, as told") if self._told else (PATIENCE, "nothing at all")
+        )
+        self._timer = asyncio.get_running_loop().call_later(wait, self._end, what)
 
     def on_text(self, payload: bytes) -> None:
         frame = _decode(payload)
@@ -120,7 +126,8 @@ class Visitor(WebSocketClient):
             self._text += frame.text
         elif frame.type == "message":
             self._said = frame.text
-            if frame.role != "system":
+            self._told = frame.text in NOTICE.values()
+            if self._told or frame.role != "system":
                 self._end(f'"{_short(frame.text)}"')
         elif frame.type == "done":
             self._end(self._what(frame.finish_reason or ""))

@@ -33,21 +33,36 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 960, 360, 60, 40, 40
 
 
 class _Swing(Load):
-    """A load of which only the first so many callers go on."""
+    """A load of which only the first so many callers go on; who stops leaves, as people do."""
 
     target = 0
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint, None, stream=True)
-        self.order: dict[Caller, int] = {}
-        self.resting: set[int] = set()
+        self._callers: dict[int, Caller] = {}
+        self._numbers: dict[Caller, int] = {}
+
+    async def fill(self) -> None:
+        """Bring callers up to the target."""
+        loop = asyncio.get_running_loop()
+        for number in range(self.target):
+            if number not in self._callers:
+                _, caller = await loop.create_connection(lambda: Caller(self), "127.0.0.1", self.port)
+                self._callers[number] = caller
+                self._numbers[caller] = number
+                caller.send()
 
     def goes_on(self, caller: Caller) -> bool:
-        number = self.order[caller]
-        if number < self.target:
+        if self._numbers[caller] < self.target:
             return True
-        self.resting.add(number)
+        del self._callers[self._numbers.pop(caller)]
+        caller.close()
         return False
+
+    def close(self) -> None:
+        """Break off what is under way."""
+        for caller in self._callers.values():
+            caller.close()
 
 
 async def run(report: Report, place: Place, *, quick: bool) -> None:
@@ -71,29 +86,18 @@ async def run(report: Report, place: Place, *, quick: bool) -> None:
 
 
 async def _follow(endpoint: Endpoint, course: Sequence[tuple[float, int]]) -> list[dict[str, float]]:
-    loop = asyncio.get_running_loop()
     swing = _Swing(endpoint)
-    callers: list[Caller] = []
-    for number in range(max(streams for _, streams in course)):
-        _, caller = await loop.create_connection(lambda: Caller(swing), "127.0.0.1", endpoint.port)
-        swing.order[caller] = number
-        swing.resting.add(number)
-        callers.append(caller)
     points: list[dict[str, float]] = []
     began = time.perf_counter()
     start, before = 0.0, 0
     for seconds, streams in course:
         while (now := time.perf_counter() - began) < start + seconds:
             swing.target = round(before + (streams - before) * (now - start) / seconds)
-            for number in [number for number in swing.resting if number < swing.target]:
-                swing.resting.remove(number)
-                callers[number].send()
+            await swing.fill()
             points.append({"at": now, "load": swing.under_way, **await asyncio.to_thread(_read, endpoint.port)})
             await asyncio.sleep(0.2)
         start, before = start + seconds, streams
-    swing.target = 0
-    for caller in callers:
-        caller.close()
+    swing.close()
     if swing.problems:
         raise SystemExit(f"pool: {swing.problems[0]}")
     return points
@@ -117,7 +121,7 @@ def draw(points: Sequence[dict[str, float]]) -> str:
     most = max(max(point[key] for key, _, _ in SHOWN) for point in points) * 1.05
     across, down = (WIDTH - LEFT - 20) / end, (HEIGHT - TOP - BOTTOM) / most
     style = STYLE + (
-        "path { fill: none; stroke-width: 2 } path.ours { stroke: #1a7f5a } path.used { stroke: #6fb89b }\n"
+        "path { fill: none !important; stroke-width: 2 } path.ours { stroke: #1a7f5a } path.used { stroke: #6fb89b }\n"
         "path.load { stroke: #8c959f; stroke-dasharray: 4 3 } path.grid { stroke: #8c959f; stroke-width: .4 }\n"
     )
     lines = [

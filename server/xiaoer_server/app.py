@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import gc
 import logging
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import uvloop
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from litestar.datastructures import State
+from sqlalchemy.exc import DBAPIError
 
 from xiaoer import Word, WordFilter
 
 from .brain import markdown, wordlist
-from .brain.knowledge import Knowledge
 from .chat.handoff import HandOffs
 from .chat.log import ConversationLog
 from .chat.pipeline import Pipeline
 from .config import Settings
 from .demo import shop
+from .desk import auth
 from .edge import server as edge_server
 from .edge.auth import KeyFileError, Signer
 from .edge.context import EdgeContext
@@ -38,6 +37,7 @@ from .store.engine import Store, StoreError
 from .store.tenants import Tenant, Tenants
 from .store.visitors import Visitors
 from .store.words import Words
+from .understanding import Understanding
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,12 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     words = await _word_filters(store, tenants)
     models = await ModelPath.open(settings, store, data, words)
     try:
-        await _serve_chat(settings, store, data, tenants, words, models)
+        understanding = await Understanding.open(settings, store, data, tenants)
+        models.control.add(understanding.commands())
+        try:
+            await _serve_chat(settings, store, data, tenants, words, models, understanding)
+        finally:
+            await understanding.close()
     finally:
         await models.close()
 
@@ -99,19 +104,21 @@ async def _serve_chat(
     tenants: dict[str, Tenant],
     words: dict[str, WordFilter],
     models: ModelPath,
+    understanding: Understanding,
 ) -> None:
     conversations = ConversationLog(store)
-    knowledge = Knowledge(store)
     handoffs = HandOffs(store, conversations)
     await handoffs.load()
     pipeline = Pipeline(
         settings,
         conversations,
-        knowledge,
+        understanding.knowledge,
         words,
         {slug: (tenant.name, settings.tenants[slug].system_prompt) for slug, tenant in tenants.items()},
         models.provider,
         handoffs,
+        understanding.cache if settings.cache.enabled else None,
+        understanding.intents,
     )
     try:
         signer = Signer.open(data, settings.security)
@@ -137,21 +144,17 @@ async def _serve_chat(
     for tenant, conversation in unanswered:
         pipeline.resume(tenant, conversation)
     _calm_collector()
-    warming = asyncio.create_task(_warm(knowledge, tenants))
+    understanding.start(tenants)
     try:
-        app = build_app(context, handlers=help_pages(Articles(store), tenants, markdown.render))
+        app = build_app(
+            context,
+            handlers=[*help_pages(Articles(store), tenants, markdown.render), *understanding.routes()],
+            schemes={"admin": auth.SCHEME},
+            state=State({auth.STATE: models.keyring}),
+        )
         await edge_server.build(app, context).serve()
     finally:
-        warming.cancel()
         await pipeline.drain(0)
-
-
-async def _warm(knowledge: Knowledge, tenants: Iterable[str]) -> None:
-    """Beside the first visitors; whoever asks before it is done waits for the same reading."""
-    try:
-        await knowledge.warm(tenants)
-    except SQLAlchemyError as error:
-        log.error("the articles could not be read: %s", error)
 
 
 def _check_store(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The command `xiaoer`: serve, doctor, version; keys, usage and providers of the gateway."""
+"""The command `xiaoer`: serve, doctor, version; the gateway's keys, usage, providers; models and what they are for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import cli_keys, cli_providers, cli_usage
+from . import cli_cache, cli_intents, cli_kb, cli_keys, cli_models, cli_providers, cli_usage
 from .cli_shared import EX_CONFIG, EX_OK, EX_UNAVAILABLE, EX_USAGE, CommandFailed
 from .config import ConfigError, Settings, load
 
-_GROUPS = {"keys": cli_keys, "usage": cli_usage, "providers": cli_providers}
+_GROUPS = {
+    "keys": cli_keys,
+    "usage": cli_usage,
+    "providers": cli_providers,
+    "models": cli_models,
+    "intents": cli_intents,
+    "kb": cli_kb,
+    "cache": cli_cache,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data", metavar="DIR", help="folder of the database and keys (default xiaoer-data)")
         command.add_argument("--config", metavar="FILE", type=Path, help="TOML file with settings, see README")
         command.add_argument("--workers", type=int, metavar="N", help="processes (this version: 1)")
+        command.add_argument(
+            "--infer", metavar="ADDRESS", help="model processes elsewhere: host:port,… (default: an own)"
+        )
     for group in _GROUPS.values():
         group.add(commands)
     commands.add_parser("version", help="print versions and the kernels' backend")
@@ -83,6 +94,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     named = os.environ.get("XIAOER_CONFIG")
     path: Path | None = options.config or (Path(named) if named else None)
     flags = {f"server.{key}": getattr(options, key, None) for key in ("host", "port", "data", "workers")}
+    flags["infer.address"] = getattr(options, "infer", None)
     return load(path, os.environ, flags)
 
 

@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
     create.add_argument("--streams", type=_whole, default=0, metavar="N", help="streams at a time; default: no limit")
     create.add_argument("--budget", type=_money, default=0.0, metavar="X", help="money a calendar month (UTC)")
     create.add_argument("--expires", type=_expiry, metavar="WHEN", help="a day (2027-01-31, UTC), or 90d, or 12h")
+    create.add_argument("--admin", action="store_true", help="it also opens its tenant's administration, /api/admin")
     listing = actions.add_parser("list", help="list the keys, without their secrets")
     listing.add_argument("--tenant", metavar="SLUG", help="of this tenant only")
     revoke = actions.add_parser("revoke", help="make a key invalid at once and for good")
@@ -67,6 +68,7 @@ def _create(options: argparse.Namespace, settings: Settings) -> int:
         streams=options.streams,
         budget=options.budget,
         expires_at=options.expires,
+        admin=options.admin,
     )
     if options.json:
         print_json(made)
@@ -82,7 +84,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
         print_json(keys)
         return EX_OK
     numbers = ("REQ/MIN", "TOK/MIN", "STREAMS", "BUDGET")
-    headers = ("ID", "KEY", "TENANT", "NAME", "STATE", "MODELS", *numbers, "CREATED", "LAST USED", "EXPIRES")
+    headers = ("ID", "KEY", "TENANT", "NAME", "STATE", "RIGHT", "MODELS", *numbers, "CREATED", "LAST USED", "EXPIRES")
     rows = [
         (
             *(
@@ -91,6 +93,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
                 key["tenant"],
                 key["name"],
                 key["state"],
+                "admin" if key["admin"] else "-",
                 ",".join(key["models"]) or "all",
             ),
             *(limit(key[name]) for name in ("requests_per_minute", "tokens_per_minute", "streams", "budget")),

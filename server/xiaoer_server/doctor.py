@@ -13,25 +13,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
 from xiaoer import build_info
 
 from .cli_providers import configured, shown_address
 from .config import Settings
 from .edge.listen import why_not
+from .finding import Finding
+from .infer.doctor import models_here
 
 #: Descriptors a busy help desk needs: one a visitor, and some.
 WANTED_DESCRIPTORS = 8_192
 
-
-class Finding(msgspec.Struct, frozen=True):
-    """One line of the examination. A finding that is not `ok` and not `hint` keeps the server from working."""
-
-    ok: bool
-    what: str
-    advice: str = ""
-    hint: bool = False
+#: Of packages whose module has another name.
+_DISTRIBUTIONS = {"grpc": "grpcio"}
 
 
 def examine(settings: Settings, say: Callable[[str], None]) -> bool:
@@ -42,7 +36,7 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     """
     healthy = True
     for check in (_python, _kernels, _packages, _sqlite, _data_folder, _word_lists, _port, _descriptors, _model,
-                  _providers, _keys):  # fmt: skip
+                  _providers, _keys, models_here):  # fmt: skip
         for finding in check(settings):
             mark = "ok  " if finding.ok else ("hint" if finding.hint else "FAIL")
             say(f"{mark}  {finding.what}" + ("" if finding.ok or not finding.advice else f"\n      {finding.advice}"))
@@ -66,9 +60,9 @@ def _kernels(_: Settings) -> Iterator[Finding]:
 
 def _packages(_: Settings) -> Iterator[Finding]:
     for name in ("uvloop", "uvicorn", "httptools", "websockets", "litestar", "sqlalchemy", "aiosqlite", "alembic",
-                 "nh3", "openai", "aiohttp"):  # fmt: skip
+                 "nh3", "openai", "aiohttp", "numpy", "grpc"):  # fmt: skip
         found = importlib.util.find_spec(name) is not None
-        version = importlib.metadata.version(name) if found else "missing"
+        version = importlib.metadata.version(_DISTRIBUTIONS.get(name, name)) if found else "missing"
         yield Finding(found, f"{name} {version}", 'Install it with `pip install "xiaoer[server]"`.')
 
 

@@ -56,7 +56,7 @@ class ModelPath:
                 _clamp(settings),
                 model_problem,
             )
-        self._control = Control(data, commands(self.keyring, self.usage, self.upstreams.values))
+        self.control = Control(data, commands(self.keyring, self.usage, self.upstreams.values))
 
     @classmethod
     async def open(cls, settings: Settings, store: Store, data: Path, words: Mapping[str, WordFilter]) -> ModelPath:
@@ -72,14 +72,14 @@ class ModelPath:
             await upstream.start()
             gen_ai.watch(upstream.name, upstream.pool, upstream.breakers)
         try:
-            await path._control.start()
+            await path.control.start()
         except ControlError as error:
             log.warning("xiaoer keys and providers cannot reach this server: %s", error)
         return path
 
     async def close(self) -> None:
         """End what runs; what was used is written first."""
-        await self._control.close()
+        await self.control.close()
         if self.gateway is not None:
             await self.gateway.drain(0)
         await self.usage.close()

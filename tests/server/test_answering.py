@@ -10,7 +10,7 @@ import pytest
 
 from support.desk import Desk, Disk, Model, well
 from xiaoer_server.brain.knowledge import Passage
-from xiaoer_server.chat import pipeline as pipeline_module
+from xiaoer_server.chat import lanes as lanes_module
 from xiaoer_server.config import ModelSettings, TenantSettings
 from xiaoer_server.errors import ServerError
 from xiaoer_server.llm.provider import ModelError
@@ -30,7 +30,7 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     yield desk
     desk.disk.broken = False
     await desk.pipeline.drain(0)
-    assert desk.pipeline._turns == {}, "a turn was left behind"
+    assert desk.pipeline.lanes.idle, "a turn was left behind"
     await store.close()
 
 
@@ -100,9 +100,9 @@ async def test_a_defect_is_told_to_the_visitor_and_the_next_question_is_answered
     with monkeypatch.context() as context:
         context.setattr(desk.knowledge, "search", fail)
         await desk.say("one")
-        await desk.until("one", pipeline_module.FAILED["en"])
+        await desk.until("one", lanes_module.FAILED["en"])
     await desk.say("two")
-    await desk.until("one", pipeline_module.FAILED["en"], "two", "well")
+    await desk.until("one", lanes_module.FAILED["en"], "two", "well")
 
 
 async def test_what_may_begin_a_word_is_dropped_where_an_answer_breaks_off(desk: Desk) -> None:

@@ -108,7 +108,7 @@ def test_a_key_from_its_making_to_its_end(data: Path) -> None:
     made = xiaoer(
         data, "keys", "create", "--tenant", "demo", "--name", "前台 desk", "--model", "gpt-4.1", "--model", "qwen",
         "--requests-per-minute", "60", "--tokens-per-minute", "100000", "--streams", "5", "--budget", "12.50",
-        "--expires", "2099-01-31", process=True,
+        "--expires", "2099-01-31", "--admin", process=True,
     )  # fmt: skip
     secret = made.stdout.removesuffix("\n")
     assert SECRET.fullmatch(secret), "the secret stands alone on standard output"
@@ -119,10 +119,10 @@ def test_a_key_from_its_making_to_its_end(data: Path) -> None:
     first, plain = table(listed)
     key = first[0]
     assert first[1:] == [
-        secret[:7] + "…", "demo", "前台 desk", "active", "gpt-4.1,qwen", "60", "100000", "5", "12.5", TODAY, "-",
+        secret[:7] + "…", "demo", "前台 desk", "active", "admin", "gpt-4.1,qwen", "60", "100000", "5", "12.5", TODAY, "-",
         "2099-01-31",
     ]  # fmt: skip
-    assert plain[2:] == ["demo", "plain", "active", "all", "-", "-", "-", "-", TODAY, "-", "-"]
+    assert plain[2:] == ["demo", "plain", "active", "-", "all", "-", "-", "-", "-", TODAY, "-", "-"]
     assert secret not in listed
     assert [row["name"] for row in json.loads(xiaoer(data, "keys", "list", "--json").stdout)] == ["前台 desk", "plain"]
     assert table(xiaoer(data, "keys", "list", "--tenant", "none").stdout) == []
@@ -411,7 +411,7 @@ def test_commands_check_what_the_socket_brings(data: Path) -> None:
 
     with keyholder(data):
         assert "missing required field `name`" in refused("keys.create", tenant="demo")
-        assert "unknown field" in refused("keys.create", tenant="demo", name="a", admin=True)
+        assert "unknown field" in refused("keys.create", tenant="demo", name="a", superuser=True)
         assert "Expected `int`" in refused("keys.create", tenant="demo", name="a", streams="5")
         assert "Invalid enum value" in refused("providers.switch", name="sim", to="explode")
         assert "unknown field" in refused("providers.list", x=1)

@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from xiaoer import Word, WordFilter
 from xiaoer_server.brain.knowledge import Knowledge
-from xiaoer_server.chat import pipeline as pipeline_module
+from xiaoer_server.brain.semantic_cache import SemanticCache
+from xiaoer_server.chat import lanes as lanes_module
 from xiaoer_server.chat.conversation import Conversation
 from xiaoer_server.chat.entries import Entry
 from xiaoer_server.chat.handoff import HandOffs
@@ -71,7 +72,7 @@ class Disk:
 
         monkeypatch.setattr(store.writer, "_commit", commit_or_fail)
         monkeypatch.setattr(writer_module, "PROBE_SECONDS", 0.02)
-        monkeypatch.setattr(pipeline_module, "STORE_RETRY_SECONDS", 0.02)
+        monkeypatch.setattr(lanes_module, "STORE_RETRY_SECONDS", 0.02)
 
 
 class Desk:
@@ -87,6 +88,7 @@ class Desk:
         handoffs: bool = False,
         tenant: TenantSettings | None = None,
         limits: ModelSettings | None = None,
+        cache: SemanticCache | None = None,
     ) -> None:
         self.store = store
         self.model = model
@@ -96,7 +98,7 @@ class Desk:
         self.handoffs = HandOffs(store, self.log) if handoffs else None
         self.pipeline = Pipeline(
             Settings(
-                answer=AnswerSettings(burst_ms=burst_ms),
+                answer=AnswerSettings(burst_ms=burst_ms, without_evidence="model"),
                 model=limits or ModelSettings(),
                 tenants={"demo": tenant or TenantSettings()},
             ),
@@ -106,6 +108,7 @@ class Desk:
             {"demo": ("Demo", "")},
             model,
             self.handoffs,
+            cache,
         )
         self.id = ""
 

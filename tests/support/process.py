@@ -34,6 +34,15 @@ address_sockets = 10000
 """
 
 
+#: Most tests are about the log, the model or the edge: what they ask is asked of the model, each time, and no models are
+#: made. Who tests understanding says so in `environ`.
+PLAIN = {
+    "XIAOER_INFER_ENABLED": "false",
+    "XIAOER_CACHE_ENABLED": "false",
+    "XIAOER_ANSWER_WITHOUT_EVIDENCE": "model",
+}
+
+
 class XiaoerProcess:
     """`xiaoer serve` on a free port of 127.0.0.1. `start()` returns once /readyz says yes."""
 
@@ -45,6 +54,7 @@ class XiaoerProcess:
         self._environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("XIAOER_", "OPENAI_"))},
             **({"XIAOER_BACKEND": os.environ["XIAOER_BACKEND"]} if "XIAOER_BACKEND" in os.environ else {}),
+            **PLAIN,
             **(environ or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -1,4 +1,4 @@
-"""Imports point one way: edge → chat → brain → llm → store."""
+"""Imports point one way: edge → chat → brain → infer → llm → store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xiaoer_server
 
-LAYERS = ["edge", "chat", "brain", "llm", "store"]
+LAYERS = ["edge", "chat", "brain", "infer", "llm", "store"]
 IMPORT = re.compile(r"^\s*from \.\.(\w+)", re.MULTILINE)
 
 

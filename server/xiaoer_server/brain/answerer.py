@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -72,7 +73,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def compose(question: str, passages: Sequence[Passage], *, threshold: float) -> Answer:
-    """Answer with the best passage, or admit that there is none.
+    """Answer with the best passage, or admit that there is none. A fixed answer is given word for word.
 
     Args:
         question: The visitor's words, in whose language is answered.
@@ -80,12 +81,14 @@ def compose(question: str, passages: Sequence[Passage], *, threshold: float) -> 
         threshold: The least evidence, 0 to 1, that a passage needs.
     """
     language = language_of(question)
-    courtesy = _courtesy(question, language)
-    if courtesy is not None:
-        return Answer(courtesy, [], confident=True)
+    kind = courtesy(question)
+    if kind is not None:
+        return Answer((GREETING if kind == "greeting" else THANKS)[language], [], confident=True)
     if not passages or passages[0].score < threshold:
         return Answer(UNKNOWN[language], [], confident=False)
     best = passages[0]
+    if best.fixed:
+        return Answer(best.text, [Source(best.title, best.url)] if best.url else [], confident=True)
     lead = (LEAD if best.lang == language else FOREIGN_LEAD)[language].format(title=_plain(best.title))
     near = [
         passage
@@ -98,14 +101,14 @@ def compose(question: str, passages: Sequence[Passage], *, threshold: float) -> 
     return Answer(f"{lead}\n\n{quoted}", list(sources.values()), confident=True)
 
 
-def _courtesy(question: str, language: Language) -> str | None:
-    """A reply to a message that is a greeting or thanks and nothing else."""
+def courtesy(question: str) -> Literal["greeting", "thanks"] | None:
+    """Whether a message is a greeting or thanks and nothing else."""
     if len(question) > LONGEST_COURTESY:
         return None
     said = "".join(tokens(question))
     if said in _GREETINGS:
-        return GREETING[language]
-    return THANKS[language] if said in _THANKS else None
+        return "greeting"
+    return "thanks" if said in _THANKS else None
 
 
 def _plain(title: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from .concepts import WORDS
 from .language import STOP_WORDS, is_cjk, stem, tokens
@@ -14,8 +17,32 @@ from .terms import Unit, terms_of
 SHORTEST_CORRECTED = 6
 
 
+class TopicWords(NamedTuple):
+    """What one topic adds to a vocabulary: its distinct terms, and the Latin words that a visitor may mistype."""
+
+    terms: frozenset[str]
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, heads: str, bodies: str) -> TopicWords:
+        """Of a topic's titles and asks, and of its bodies, in all languages."""
+        asked, told = tokens(heads), tokens(bodies)
+        in_heads = terms_of(asked)
+        terms = in_heads | {term for term in terms_of(told) if term[0] != "#"}
+        words = {word for word in (*asked, *told) if word.isalpha() and not is_cjk(word)} - STOP_WORDS
+        return cls(frozenset(terms), frozenset(words))
+
+
+class Saved(msgspec.Struct, array_like=True):
+    """A vocabulary as it lies in a file."""
+
+    topics: int
+    counts: dict[str, int]
+    words: dict[str, int]
+
+
 class Vocabulary:
-    """Built once from all topics of a tenant; about 100 bytes a distinct term.
+    """Counts in how many topics a term stands; about 100 bytes a distinct term. Topics come and go.
 
     A concept counts where titles and asks name it: articles mention most of them in passing. Every other word
     counts wherever it stands.
@@ -24,24 +51,61 @@ class Vocabulary:
         topics: For each topic its titles and asks, and its bodies, in all languages.
     """
 
-    __slots__ = ("_counts", "_most", "_topics", "_words")
+    __slots__ = ("_counts", "_most", "_near", "_topics", "_words")
 
-    def __init__(self, topics: Iterable[tuple[str, str]]) -> None:
-        counts: Counter[str] = Counter()
-        words: set[str] = set(WORDS)
+    def __init__(self, topics: Iterable[tuple[str, str]] = ()) -> None:
+        self._counts: dict[str, int] = {}
+        self._words: dict[str, int] = {}
+        self._near: dict[tuple[str, int], dict[str, None]] = defaultdict(dict)
         self._topics = 0
+        self._most = math.log(2)
+        for word in WORDS - STOP_WORDS:
+            self._near[word[0], len(word)][word] = None
         for heads, bodies in topics:
-            self._topics += 1
-            asked, told = tokens(heads), tokens(bodies)
-            in_heads = terms_of(asked)
-            counts.update(in_heads)
-            counts.update(term for term in terms_of(told) - in_heads if term[0] != "#")
-            words.update(word for word in (*asked, *told) if word.isalpha() and not is_cjk(word))
-        self._counts = dict(counts)
-        self._most = math.log(2 * self._topics + 2)
-        self._words: dict[tuple[str, int], list[str]] = defaultdict(list)
-        for word in sorted(words - STOP_WORDS):
-            self._words[word[0], len(word)].append(word)
+            self.add(TopicWords.of(heads, bodies))
+
+    @classmethod
+    def load(cls, data: bytes) -> Vocabulary:
+        """What `dump` made.
+
+        Raises:
+            msgspec.DecodeError: it is something else.
+        """
+        saved = msgspec.msgpack.decode(data, type=Saved)
+        made = cls()
+        made._counts, made._words = saved.counts, saved.words
+        for word in saved.words:
+            if word:
+                made._near[word[0], len(word)][word] = None
+        made._resize(saved.topics)
+        return made
+
+    def dump(self) -> bytes:
+        """All of it, for a file."""
+        return msgspec.msgpack.encode(Saved(self._topics, self._counts, self._words))
+
+    def add(self, topic: TopicWords) -> None:
+        """Count a topic in."""
+        counts, words = self._counts, self._words
+        for term in topic.terms:
+            counts[term] = counts.get(term, 0) + 1
+        for word in topic.words:
+            words[word] = words.get(word, 0) + 1
+            self._near[word[0], len(word)][word] = None
+        self._resize(self._topics + 1)
+
+    def remove(self, topic: TopicWords) -> None:
+        """Count out a topic that was counted in with the same words."""
+        for term in topic.terms:
+            _count_down(self._counts, term)
+        for word in topic.words:
+            if not _count_down(self._words, word) and word not in WORDS:
+                self._near[word[0], len(word)].pop(word, None)
+        self._resize(max(0, self._topics - 1))
+
+    def count(self, term: str) -> int:
+        """In how many topics a term stands."""
+        return self._counts.get(term, 0)
 
     def worth(self, unit: Unit) -> float:
         """Inverse document frequency, from about 0 (in every topic) to 1 (in none)."""
@@ -52,6 +116,10 @@ class Vocabulary:
     def corrected(self, words: Sequence[str]) -> list[str]:
         """The words, those that nobody knows replaced by the known one that is one slip of the finger away."""
         return [self._meant(word) if self._unknown(word) else word for word in words]
+
+    def _resize(self, topics: int) -> None:
+        self._topics = topics
+        self._most = math.log(2 * topics + 2)
 
     def _rarity(self, term: str) -> float:
         return math.log((self._topics + 1) / (self._counts.get(term, 0) + 0.5)) / self._most
@@ -66,10 +134,19 @@ class Vocabulary:
         near = [
             known
             for length in (len(word) - 1, len(word), len(word) + 1)
-            for known in self._words.get((word[0], length), ())
+            for known in tuple(self._near.get((word[0], length), ()))
             if _one_slip(word, known)
         ]
         return max(near, key=lambda known: (known in WORDS, self._counts.get(stem(known), 0)), default=word)
+
+
+def _count_down(counts: dict[str, int], key: str) -> int:
+    left = counts.get(key, 0) - 1
+    if left > 0:
+        counts[key] = left
+    else:
+        counts.pop(key, None)
+    return max(0, left)
 
 
 def _one_slip(a: str, b: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,10 +13,13 @@ from ..chat.session import CloseReason, Session
 from ..errors import BadRequest, ServerError, Unavailable
 from ..ops.metrics import ACKS, OPEN_SOCKETS
 from . import wire
+from .opinion import give
 
 if TYPE_CHECKING:
     from ..chat.conversation import Conversation
     from .websocket import WebSocketProtocol
+
+log = logging.getLogger(__name__)
 
 #: A client that resumes says so in its first frame, within this many seconds; else the tail is delivered first.
 RESUME_SECONDS = 0.25
@@ -95,6 +100,9 @@ class ChatSocket:
             case wire.ReadFrame():
                 self._session.read(frame.seq)
                 self._weigh(1)
+            case wire.FeedbackFrame():
+                self._feedback(frame)
+                self._weigh(HEAVY)
             case wire.PingFrame():
                 self._socket.send_frame(_PONG)
                 self._weigh(1)
@@ -114,6 +122,20 @@ class ChatSocket:
             self._weigh(1)
         else:
             self._session.post(frame.client_id, frame.text)
+
+    def _feedback(self, frame: wire.FeedbackFrame) -> None:
+        task = self._socket.loop.create_task(
+            give(self._socket.context, self._session.conversation, frame.seq, frame.value)
+        )
+        task.add_done_callback(self._opined)
+
+    def _opined(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not isinstance(error, ServerError):
+            log.error("an opinion of an answer was lost", exc_info=error)
+            error = Unavailable("The opinion could not be stored.", code="store_unavailable", retry_after=5)
+        self.error(error)
 
     def binary(self, payload: bytes) -> None:
         """The chat has none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from ..chat.conversation import Conversation
@@ -31,6 +31,13 @@ class PipelineLike(Protocol):
         """Let the answers under way finish, at most `limit` seconds."""
 
 
+class FeedbackLike(Protocol):
+    """The part of `chat.feedback.Feedback` that the edge calls."""
+
+    async def give(self, conversation: Conversation, seq: int, value: Literal["up", "down"]) -> None:
+        """Take a visitor's opinion of an answer; NotFound (unknown_answer) where there is none."""
+
+
 class Session(Protocol):
     """An open outlet: a WebSocket or an event stream."""
 
@@ -44,8 +51,9 @@ class EdgeContext:
 
     `render` turns Markdown into safe HTML. `ready` is what /readyz asks besides `draining`: it raises
     `Unavailable` while the process can't serve. `mark_read` stores how far the visitor of a conversation has read.
-    `gateway` answers /v1, where it is on; `large_body` gives the bytes that a request under /v1 with these headers may
-    have, or 0 for the usual. `echo_route` opens the WebSocket conformance route; tests only.
+    `feedback` takes visitors' opinions of answers; without it they are refused. `gateway` answers /v1, where it is on;
+    `large_body` gives the bytes that a request under /v1 with these headers may have, or 0 for the usual. `echo_route`
+    opens the WebSocket conformance route; tests only.
     """
 
     settings: Settings
@@ -58,6 +66,7 @@ class EdgeContext:
     render: Callable[[str], str]
     ready: Callable[[], None] = lambda: None
     mark_read: Callable[[str, str, int], None] = lambda tenant, conversation, seq: None
+    feedback: FeedbackLike | None = None
     gateway: Gateway | None = None
     large_body: Callable[[Sequence[tuple[bytes, bytes]]], int] = lambda headers: 0
     draining: bool = False

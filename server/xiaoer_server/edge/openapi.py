@@ -141,6 +141,26 @@ def post_message(text_chars: int) -> type[Operation]:
 
 
 @dataclass
+class GiveFeedback(Operation):
+    """The operation with its body, which its handler reads by itself."""
+
+    def __post_init__(self) -> None:
+        body = Schema(
+            type=OpenAPIType.OBJECT,
+            title="Opinion",
+            properties={
+                "seq": Schema(
+                    type=OpenAPIType.INTEGER, minimum=0, maximum=2**53 - 1, description="The answer's entry."
+                ),
+                "value": Schema(type=OpenAPIType.STRING, enum=["up", "down"]),
+            },
+            required=["seq", "value"],
+            additional_properties=False,
+        )
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=body)}, required=True)
+
+
+@dataclass
 class ReadMessages(Operation):
     """The operation with the shape of its frames, which are encoded before Litestar sees them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,7 @@ from .exchange import Exchange
 from .faults import exception_handlers
 from .gateway_rest import gateway_handlers
 from .hot import hot_routes, identify
+from .opinion import feedback_handlers
 from .pages import pages
 from .problem import UpgradeRequired
 
@@ -74,30 +75,45 @@ class Page(msgspec.Struct):
     more: bool
 
 
-def build_app(context: EdgeContext, *, handlers: Sequence[ControllerRouterHandler] = (), **options: Any) -> ASGIApp:
+def build_app(
+    context: EdgeContext,
+    *,
+    handlers: Sequence[ControllerRouterHandler] = (),
+    schemes: Mapping[str, SecurityScheme] | None = None,
+    **options: Any,
+) -> ASGIApp:
     """The ASGI application.
 
     Args:
         handlers: Further Litestar handlers, controllers or routers; their errors get the same shapes.
+        schemes: How requests to them are authorised, by the name that the schema gives it.
         options: Further options of `Litestar`, such as `lifespan`.
     """
     app = Litestar(
-        [*_sessions(context), *_chat(context), *gateway_handlers(context), *_probes(context), *pages(), *handlers],
+        [
+            *_sessions(context),
+            *_chat(context),
+            *feedback_handlers(context),
+            *gateway_handlers(context),
+            *_probes(context),
+            *pages(),
+            *handlers,
+        ],
         exception_handlers=exception_handlers,
-        openapi_config=_openapi_config(),
+        openapi_config=_openapi_config(schemes or {}),
         logging_config=None,
         **options,
     )
     return Cors(app, context.tenants)
 
 
-def _openapi_config() -> OpenAPIConfig:
+def _openapi_config(schemes: Mapping[str, SecurityScheme]) -> OpenAPIConfig:
     scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="A visitor's token.")
     return OpenAPIConfig(
         title="Xiaoer",
         version=version("xiaoer"),
         description="Self-hosted AI customer service. Errors are problem details (RFC 9457) with a stable `code`.",
-        components=Components(security_schemes={"visitor": scheme}),
+        components=Components(security_schemes={"visitor": scheme, **schemes}),
         path="/openapi.json",
         render_plugins=[JsonRenderPlugin(path="/", media_type=MediaType.JSON)],
         use_handler_docstrings=True,

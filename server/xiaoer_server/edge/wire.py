@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -50,15 +50,22 @@ class ReadFrame(msgspec.Struct, tag="read", frozen=True):
     seq: Number
 
 
+class FeedbackFrame(msgspec.Struct, tag="feedback", frozen=True):
+    """Whether the answer of entry `seq` helped."""
+
+    seq: Number
+    value: Literal["up", "down"]
+
+
 class PingFrame(msgspec.Struct, tag="ping", frozen=True):
     """Answered by `pong`; for clients that cannot send a WebSocket ping."""
 
 
-ClientFrame = PostFrame | TypingFrame | ResumeFrame | ReadFrame | PingFrame
+ClientFrame = PostFrame | TypingFrame | ResumeFrame | ReadFrame | FeedbackFrame | PingFrame
 
 _decode = msgspec.json.Decoder(ClientFrame).decode
 _decode_post = msgspec.json.Decoder(PostFrame).decode
-_KNOWN_TYPES = frozenset({"message", "typing", "resume", "read", "ping"})
+_KNOWN_TYPES = frozenset({"message", "typing", "resume", "read", "feedback", "ping"})
 
 
 class Refused(Exception):

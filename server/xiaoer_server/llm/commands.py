@@ -90,6 +90,7 @@ class Create(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     streams: int = 0
     budget: float = 0.0
     expires_at: int | None = None
+    admin: bool = False
 
 
 class Select(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

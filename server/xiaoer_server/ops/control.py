@@ -79,10 +79,14 @@ class Control:
 
     def __init__(self, data: Path, commands: Mapping[str, Command]) -> None:
         self._data = data
-        self._commands = commands
+        self._commands = dict(commands)
         self._server: asyncio.Server | None = None
         self._folder = -1
         self._answering: set[asyncio.Task[None]] = set()
+
+    def add(self, commands: Mapping[str, Command]) -> None:
+        """Serve these too."""
+        self._commands.update(commands)
 
     async def start(self) -> None:
         """Serve. A socket that a killed server left behind is replaced.

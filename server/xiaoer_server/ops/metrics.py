@@ -60,6 +60,9 @@ ANSWERS = Counter(
     "xiaoer_answers", "Answers ended, by who answered and how it went", ["answerer", "outcome"], registry=REGISTRY
 )
 MODEL_FAILURES = Counter("xiaoer_model_failures", "Failures of the model, by kind", ["failure"], registry=REGISTRY)
+FEEDBACK = Counter(
+    "xiaoer_feedback", "Visitors' opinions of answers, by who answered", ["value", "answerer"], registry=REGISTRY
+)
 FIRST_TOKEN = Histogram(
     "xiaoer_first_token_seconds",
     "From taking a question up to the first piece of its answer",

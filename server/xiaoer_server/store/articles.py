@@ -1,34 +1,13 @@
-"""Articles of the knowledge base, and their full-text index on SQLite.
-
-The index is FTS5 with the trigram tokenizer, which cannot find the two-character words that Chinese mostly consists
-of. So it indexes a copy of the text in which every Chinese character stands alone between spaces: of `退 款` the
-trigram is the whole pair, and ` 退 ` a single character. Triggers keep the index equal to the table in the same
-transaction, whoever writes.
-"""
+"""Articles of the knowledge base: the texts as people write and read them. What search reads is in `chunks.py`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    String,
-    Table,
-    UniqueConstraint,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    text,
-)
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint, func, select
 
 from .engine import Store
 from .schema import MYSQL, Json, LongText, Slug, metadata
@@ -36,7 +15,6 @@ from .schema import MYSQL, Json, LongText, Slug, metadata
 articles = Table(
     "articles",
     metadata,
-    # FTS5 knows a row by a number that must survive VACUUM, so the key is not (tenant, slug).
     Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
     Column("tenant", Slug, ForeignKey("tenants.id"), nullable=False),
     Column("slug", String(128), nullable=False),
@@ -45,21 +23,12 @@ articles = Table(
     Column("title", String(255), nullable=False),
     Column("asks", Json, nullable=False),
     Column("body", LongText, nullable=False),
-    Column("title_terms", LongText, nullable=False),
-    Column("asks_terms", LongText, nullable=False),
-    Column("body_terms", LongText, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("tenant", "slug"),
     Index(None, "tenant", "topic"),
     **MYSQL,
 )
 
-#: bm25 weights of the index's columns: tenant (not indexed), title, asks, body.
-_CANDIDATES = text(
-    "SELECT a.topic FROM articles_index JOIN articles AS a ON a.id = articles_index.rowid"
-    " WHERE articles_index MATCH :query AND articles_index.tenant = :tenant"
-    " ORDER BY bm25(articles_index, 0.0, 4.0, 3.0, 1.0) LIMIT :limit"
-)
 _SHOWN = (
     articles.c.slug,
     articles.c.topic,
@@ -68,9 +37,6 @@ _SHOWN = (
     articles.c.asks,
     articles.c.body,
 )
-_INSERT = insert(articles)
-_DELETE = delete(articles).where(articles.c.tenant == bindparam("of_tenant"), articles.c.slug == bindparam("of_slug"))
-_DELETE_ALL = delete(articles).where(articles.c.tenant == bindparam("of_tenant"))
 
 
 class Article(msgspec.Struct, frozen=True):
@@ -92,54 +58,21 @@ class Article(msgspec.Struct, frozen=True):
     body: str
 
 
-class SearchText(msgspec.Struct, frozen=True):
-    """What the index holds of an article: words with one space between and around them."""
+class Listed(msgspec.Struct, frozen=True):
+    """What a list shows of an article. `updated_at` is in milliseconds since the epoch."""
 
+    slug: str
+    topic: str
+    lang: str
     title: str
-    asks: str
-    body: str
-
-
-def searchable(words: Iterable[str]) -> str:
-    """Words as the index wants them: separated by spaces, also at both ends."""
-    return f" {' '.join(words)} "
-
-
-def match_query(phrases: Iterable[str]) -> str:
-    """An FTS5 query that finds any of the phrases. Each is quoted, so none is syntax; the trigram tokenizer takes
-    no phrase of less than three characters, and those are left out."""
-    quoted = ('"' + phrase.replace('"', '""') + '"' for phrase in phrases if len(phrase) >= 3)
-    return " OR ".join(quoted)
+    updated_at: int
 
 
 class Articles:
-    """The repository. Every call names the tenant."""
+    """The repository, for reading. Every call names the tenant. `store.chunks` writes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-
-    async def replace(self, tenant: str, rows: Sequence[tuple[Article, SearchText]]) -> None:
-        """Make `rows` the tenant's articles, in one transaction.
-
-        Raises:
-            SQLAlchemyError: a slug stands twice, or the store cannot write; the old articles are still there.
-        """
-        steps: list[tuple[object, dict[str, object]]] = [(_DELETE_ALL, {"of_tenant": tenant})]
-        steps += [(_INSERT, _row(tenant, article, found)) for article, found in rows]
-        await self._store.writer.together(steps)  # type: ignore[arg-type]
-
-    async def put(self, tenant: str, article: Article, found: SearchText) -> None:
-        """Add an article, or replace the one of the same slug."""
-        await self._store.writer.together(
-            [
-                (_DELETE, {"of_tenant": tenant, "of_slug": article.slug}),
-                (_INSERT, _row(tenant, article, found)),
-            ]
-        )
-
-    async def delete(self, tenant: str, slug: str) -> None:
-        """Remove an article and all that search knows of it; nothing happens if there is none."""
-        await self._store.writer.run(_DELETE, {"of_tenant": tenant, "of_slug": slug})
 
     async def get(self, tenant: str, slug: str) -> Article | None:
         """The article of that slug."""
@@ -150,9 +83,25 @@ class Articles:
         """All articles, by slug."""
         return await self._read(articles.c.tenant == tenant)
 
+    async def page(self, tenant: str, after: str, limit: int) -> list[Article]:
+        """The next articles by slug after that one; `""` is before all."""
+        return await self._read(articles.c.tenant == tenant, articles.c.slug > after, limit=limit)
+
     async def of_topics(self, tenant: str, topics: Collection[str]) -> list[Article]:
         """The articles of these topics, by slug."""
         return await self._read(articles.c.tenant == tenant, articles.c.topic.in_(topics))
+
+    async def heads(self, tenant: str, topics: Collection[str]) -> list[Article]:
+        """The articles of these topics, by slug, without their bodies."""
+        row = articles.c
+        shown = (row.slug, row.topic, row.lang, row.title, row.asks)
+        statement = select(*shown).where(row.tenant == tenant, row.topic.in_(topics)).order_by(row.slug)
+        async with self._store.engine.connect() as connection:
+            return [Article(*found, "") for found in await connection.execute(statement)]
+
+    async def of_slugs(self, tenant: str, slugs: Collection[str]) -> list[Article]:
+        """The articles of these slugs, by slug."""
+        return await self._read(articles.c.tenant == tenant, articles.c.slug.in_(slugs))
 
     async def count(self, tenant: str) -> int:
         """How many articles there are."""
@@ -160,28 +109,32 @@ class Articles:
         async with self._store.engine.connect() as connection:
             return int((await connection.execute(statement)).scalar_one())
 
-    async def candidates(self, tenant: str, phrases: Iterable[str], limit: int) -> list[str]:
-        """Topics of the articles that bm25 ranks first, best first; a topic counts `limit` once a language."""
-        query = match_query(phrases)
-        if not query:
-            return []
-        values = {"query": query, "tenant": tenant, "limit": limit}
+    async def listed(self, tenant: str, after: str = "", limit: int | None = 1_000) -> list[Listed]:
+        """What there is, by slug, without the bodies."""
+        row = articles.c
+        statement = (
+            select(row.slug, row.topic, row.lang, row.title, row.updated_at)
+            .where(row.tenant == tenant, row.slug > after)
+            .order_by(row.slug)
+            .limit(limit)
+        )
         async with self._store.engine.connect() as connection:
-            found = (await connection.execute(_CANDIDATES, values)).scalars()
-            return list(dict.fromkeys(found))
+            return [Listed(*found) for found in await connection.execute(statement)]
 
-    async def _read(self, *conditions: object) -> list[Article]:
+    async def _read(self, *conditions: object, limit: int | None = None) -> list[Article]:
         statement = select(*_SHOWN).where(*conditions).order_by(articles.c.slug)  # type: ignore[arg-type]
         async with self._store.engine.connect() as connection:
-            return [Article(*row) for row in await connection.execute(statement)]
+            return [Article(*row) for row in await connection.execute(statement.limit(limit))]
 
 
-def _row(tenant: str, article: Article, found: SearchText) -> dict[str, object]:
-    return {
-        "tenant": tenant,
-        **msgspec.structs.asdict(article),
-        "title_terms": found.title,
-        "asks_terms": found.asks,
-        "body_terms": found.body,
-        "updated_at": time.time_ns() // 1_000_000,
-    }
+def row_of(tenant: str, article: Article) -> dict[str, object]:
+    """The article's row."""
+    return {"tenant": tenant, **msgspec.structs.asdict(article), "updated_at": time.time_ns() // 1_000_000}
+
+
+def by_topic(found: Sequence[Article]) -> dict[str, list[Article]]:
+    """Articles grouped by topic."""
+    groups: dict[str, list[Article]] = {}
+    for article in found:
+        groups.setdefault(article.topic, []).append(article)
+    return groups

@@ -39,6 +39,7 @@ _SHOWN = (
     _columns.expires_at,
     _columns.revoked_at,
     _columns.used_at,
+    _columns.admin,
 )
 _SELECT = select(*_SHOWN).order_by(_columns.tenant, _columns.created_at, _columns.id)
 _HASHES = select(_columns.hash, *_SHOWN)
@@ -63,6 +64,7 @@ class ApiKey(msgspec.Struct, frozen=True):
         budget: Money a calendar month (UTC), in the currency of the prices.
         created_at: Milliseconds since the epoch, as the other times.
         used_at: The day of its last use, its first millisecond.
+        admin: Whether it opens the administration of its tenant, under /api/admin.
     """
 
     id: str
@@ -78,6 +80,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: int | None = None
     revoked_at: int | None = None
     used_at: int | None = None
+    admin: bool = False
 
 
 def hash_of(secret: bytes) -> bytes:
@@ -102,6 +105,7 @@ class Keys:
         streams: int = 0,
         budget: float = 0.0,
         expires_at: int | None = None,
+        admin: bool = False,
     ) -> tuple[str, ApiKey]:
         """Make a key; returns its secret, which cannot be had again, and the key.
 
@@ -133,6 +137,7 @@ class Keys:
             budget=budget,
             created_at=time.time_ns() // 1_000_000,
             expires_at=expires_at,
+            admin=admin,
         )
         row: dict[str, Any] = msgspec.structs.asdict(key)
         row |= {"hash": hash_of(secret.encode()).hex(), "budget": round(budget * BILLION)}

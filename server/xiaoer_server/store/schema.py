@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Dialect,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
@@ -165,6 +167,8 @@ api_keys = Table(
     Column("expires_at", Millis),
     Column("revoked_at", Millis),
     Column("used_at", Millis),
+    # Whether it also opens its tenant's administration.
+    Column("admin", Boolean, nullable=False, server_default=false()),
     **MYSQL,
 )
 

@@ -13,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from xiaoer_server.brain.knowledge import Knowledge, Passage
 from xiaoer_server.brain.language import Language
 from xiaoer_server.brain.topics import PASSAGE_WIDTH, passages
-from xiaoer_server.store.articles import Article, Articles, match_query
+from xiaoer_server.store.articles import Article, Articles
+from xiaoer_server.store.chunks import match_query
 from xiaoer_server.store.engine import Store
 
 
@@ -42,13 +43,13 @@ def slugs(found: list[Passage]) -> list[str]:
 
 async def index_hits(store: Store, phrase: str) -> int:
     async with store.engine.connect() as connection:
-        statement = text("SELECT count(*) FROM articles_index WHERE articles_index MATCH :query")
+        statement = text("SELECT count(*) FROM chunks_index WHERE chunks_index MATCH :query")
         return int((await connection.execute(statement, {"query": match_query([phrase])})).scalar_one())
 
 
 async def check_index(store: Store) -> None:
     """FTS5's own comparison of the index with the table; raises where they differ."""
-    statement = text("INSERT INTO articles_index(articles_index, rank) VALUES ('integrity-check', 1)")
+    statement = text("INSERT INTO chunks_index(chunks_index, rank) VALUES ('integrity-check', 1)")
     await store.writer.run(statement, {})
 
 
@@ -225,11 +226,11 @@ async def test_a_visitor_who_leaves_does_not_spoil_it_for_the_others(shop: Knowl
 async def test_search_recovers_from_a_store_that_could_not_be_read(
     shop: Knowledge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(self: Articles, tenant: str) -> list[Article]:
+    async def broken(self: Articles, *_: object) -> list[Article]:
         raise OSError("disk")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Articles, "all", broken)
+        patched.setattr(Articles, "page", broken)
         with pytest.raises(OSError, match="disk"):
             await shop.search("demo", "退款")
     assert await shop.search("demo", "退款")

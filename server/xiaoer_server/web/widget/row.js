@@ -12,10 +12,11 @@ function safeLink(address, base) {
 }
 
 export class Row {
-  constructor(entry, server, retry) {
+  constructor(entry, server, retry, judge) {
     this.entry = entry;
     this.server = server;
     this.retry = retry;
+    this.judge = judge;
     this.author = h("span", { class: "sr" });
     this.time = h("div", { class: "time", hidden: true });
     this.name = h("div", { class: "name", hidden: true });
@@ -38,6 +39,7 @@ export class Row {
     else this.showText();
     this.text.classList.toggle("growing", !done);
     this.showSources(t);
+    this.showThumbs(t);
     this.showNote(t);
     this.stamp(t.tag, before);
   }
@@ -78,7 +80,31 @@ export class Row {
     });
     if (!links.length) return;
     this.sources = h("div", { class: "sources" }, h("span", {}, t.sources), ...links);
-    this.node.append(this.sources);
+    // The thumbs stay where they are: a node that is put in again loses the focus.
+    this.node.insertBefore(this.sources, this.thumbs ?? null);
+  }
+
+  /** Under a whole answer; the buttons stay the same nodes, so that the focus stays where it is. */
+  showThumbs(t) {
+    const { role, done, interrupted, opinion } = this.entry;
+    if (role !== "assistant" || !done || interrupted) return;
+    if (!this.thumbs) {
+      const button = (value) =>
+        h("button", { type: "button", class: value, onclick: () => this.judge(this.entry, value) }, icon("thumb"));
+      this.up = button("up");
+      this.down = button("down");
+      this.thanks = h("span", { role: "status" });
+      this.thumbs = h("div", { class: "thumbs", role: "group" }, this.up, this.down, this.thanks);
+      this.node.append(this.thumbs);
+    }
+    this.thumbs.setAttribute("aria-label", t.helped);
+    for (const [button, value] of [[this.up, "up"], [this.down, "down"]]) {
+      button.setAttribute("aria-label", t[value]);
+      button.setAttribute("aria-pressed", String(opinion === value));
+      button.title = t[value];
+    }
+    const said = opinion ? t.thanks : "";
+    if (this.thanks.textContent !== said) this.thanks.textContent = said;
   }
 
   showNote(t) {

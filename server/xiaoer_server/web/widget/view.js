@@ -275,7 +275,9 @@ export class ChatElement extends HTMLElement {
   }
 
   newRow(entry) {
-    const row = new Row(entry, this.server, (failed) => this.chat.outbox.retry(failed));
+    const row = new Row(entry, this.server, (failed) => this.chat.outbox.retry(failed), (answer, value) =>
+      this.chat.judge(answer, value),
+    );
     this.rows.set(entry, row);
     return row;
   }

@@ -1,0 +1,7 @@
+"""`python -m xiaoer_server.infer`."""
+
+import sys
+
+from .server import main
+
+sys.exit(main())

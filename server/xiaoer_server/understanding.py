@@ -1,0 +1,183 @@
+"""What makes the chat understand, put together: the model process, intents, knowledge, the cache of answers.
+
+A part of the composition root; `app` opens it after the store and closes it before. Every part works without the
+model process, by words alone, and takes the models into use when they are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from litestar.types import ControllerRouterHandler
+from sqlalchemy.exc import SQLAlchemyError
+
+from .brain import intent_commands, intent_examples, kb_commands
+from .brain.intents import Intents
+from .brain.knowledge import ANY, Knowledge
+from .brain.semantic_cache import SemanticCache
+from .config import Settings
+from .demo import intents as demo_intents
+from .desk import auth
+from .desk.intents import intent_routes
+from .desk.kb import kb_handlers
+from .errors import ServerError
+from .infer.interface import Infer
+from .infer.nothing import NoInfer
+from .infer.service import InferService
+from .store.articles import Articles
+from .store.disliked import Disliked
+from .store.engine import Store
+
+log = logging.getLogger(__name__)
+
+#: How often it is looked whether the model process is there, to train a demo shop's intents the first time, in seconds.
+LOOK_SECONDS = 0.5
+
+
+class Understanding:
+    """See `open`."""
+
+    def __init__(self, settings: Settings, store: Store, data: Path, service: InferService | None) -> None:
+        infer: Infer = service.client if service is not None else NoInfer()
+        own, cache = settings.intents, settings.cache
+        self._settings = settings
+        self._store = store
+        self._service = service
+        self._infer = infer
+        self._tasks: list[asyncio.Task[None]] = []
+        self._disliked = Disliked(store)
+        self.knowledge = Knowledge(store, service.client if service is not None else None)
+        self.intents = Intents(
+            store, infer, threshold=own.threshold, deadline=own.deadline_seconds, keep=own.keep_versions
+        )
+        self.cache = SemanticCache(
+            service.client if service is not None else None,
+            max_bytes=cache.max_bytes if cache.enabled else 0,
+            folder=data / "cache",
+            wrong_hit_target=cache.wrong_hit_target,
+            threshold=cache.threshold or None,
+            lifetime=cache.lifetime_seconds,
+            remember=self._disliked.add,
+            standing=self._standing,
+            deadline=cache.deadline_seconds,
+        )
+        self.knowledge.on_change(self._edited)
+
+    @classmethod
+    async def open(cls, settings: Settings, store: Store, data: Path, tenants: Iterable[str]) -> Understanding:
+        """Start the model process where there is one to start, and load what was learned and kept.
+
+        Raises:
+            SQLAlchemyError: the store cannot be read.
+        """
+        names = list(tenants)
+        understanding = cls(settings, store, data, InferService.open(settings.infer, data))
+        try:
+            await understanding.intents.load(names)
+            for tenant in names:
+                understanding.cache.never(await understanding._disliked.of(tenant))
+        except BaseException:
+            await understanding.close()
+            raise
+        return understanding
+
+    def start(self, tenants: Iterable[str]) -> None:
+        """Begin with what goes on beside the visitors; whoever asks before it is done is answered by words."""
+        names = list(tenants)
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._read(names)))
+        demo = [name for name in names if self._settings.tenants[name].demo]
+        if demo and self._service is not None:
+            self._tasks.append(loop.create_task(self._teach(demo)))
+        if self._settings.cache.enabled:
+            self._tasks.append(loop.create_task(self._save()))
+
+    async def close(self) -> None:
+        """End what runs, and write what the next start takes up."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.knowledge.stop()
+        if self._settings.cache.enabled:
+            await self._save_once()
+        if self._service is not None:
+            await self._service.close()
+
+    def commands(self) -> Mapping[str, intent_commands.Command]:
+        """What the command line may ask of a running server."""
+        threshold = self._settings.answer.evidence_threshold
+        kb = kb_commands.Commands(self.knowledge, self._store, self._settings.tenants, threshold)
+        return {**intent_commands.commands(self.intents), **kb.all()}
+
+    def routes(self) -> list[ControllerRouterHandler]:
+        """The REST of a tenant's administration, under /api/admin."""
+        handlers = kb_handlers(
+            self.knowledge,
+            Articles(self._store),
+            auth.admin_tenant,
+            threshold=self._settings.answer.evidence_threshold,
+            guards=[auth.admin_only],
+            security=auth.SECURITY,
+        )
+        return [intent_routes(self.intents), *handlers]
+
+    # -- beside the visitors ----------------------------------------------------------------------------------
+
+    async def _read(self, tenants: list[str]) -> None:
+        try:
+            await self.knowledge.start(tenants)
+            versions = {tenant: self.knowledge.version(tenant) for tenant in tenants}
+            taken = self.cache.load(versions)
+        except SQLAlchemyError as error:
+            log.error("the articles could not be read: %s", error)
+        else:
+            if taken:
+                log.info("cache: %d answers taken over", taken)
+
+    async def _teach(self, tenants: list[str]) -> None:
+        """A demo shop without intents learns the ones that come with it."""
+        for tenant in tenants:
+            try:
+                if await self.intents.versions(tenant):
+                    continue
+                if not await self.intents.examples(tenant):
+                    examples = await asyncio.to_thread(intent_examples.read, demo_intents.FILE)
+                    await self.intents.put(tenant, examples)
+                while not self._infer.ready:  # noqa: ASYNC110 - once in a shop's life
+                    await asyncio.sleep(LOOK_SECONDS)
+                version = await self.intents.train(tenant)
+                log.info("the intents of the demo shop %s are learned, version %d", tenant, version.version)
+            except (ServerError, SQLAlchemyError, intent_examples.ExamplesError) as error:
+                log.error("the intents of the demo shop %s could not be learned: %s", tenant, error)
+            except Exception:
+                log.exception("the intents of the demo shop %s could not be learned", tenant)
+
+    async def _save(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.cache.save_seconds)
+            await self._save_once()
+
+    async def _save_once(self) -> None:
+        try:
+            await self.cache.save()
+        except OSError as error:
+            log.error("the cache could not be written: %s", error)
+
+    # -- between the parts ------------------------------------------------------------------------------------
+
+    def _edited(self, tenant: str, slugs: Collection[str]) -> None:
+        version = self.knowledge.version(tenant)
+        if ANY in slugs:
+            self.cache.clear(tenant)
+        self.cache.changed(tenant, slugs, version)
+
+    async def _standing(self, tenant: str, question: str) -> Collection[str]:
+        answer = self._settings.answer
+        passages = await self.knowledge.search(tenant, question, limit=answer.passages)
+        return {passage.article for passage in passages if passage.score >= answer.evidence_threshold}
