@@ -119,7 +119,7 @@ class Dialogs:
         if recognised is not None and recognised.probability >= self._likely:
             intent = recognised.intent
         runs = decode(state)
-        if words.wants_human(text) or intent == "human":
+        if words.wants_human(text) or intent in words.HUMAN:
             return Step([words.HANDED_OVER[language]], None, hand_off="asked_for_human", handled=True)
         if library is None or not (runs or len(library)):
             return Step()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from .flow_model import Flow, Problem, State
+from .flow_words import STEERING
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -34,7 +35,7 @@ def _intents(flow: Flow, known: set[str] | None) -> Iterator[Problem]:
             if transition.event.startswith("intent:")
         ]
     for intent, line in named:
-        if known is not None and intent not in known:
+        if known is not None and intent not in known and intent not in STEERING:
             yield Problem(line, f"unknown intent {intent!r}")
     if not flow.intents and not flow.phrases:
         yield Problem(flow.line, "nothing begins this flow: 'start' has neither intents nor phrases")

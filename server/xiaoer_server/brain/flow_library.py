@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 
@@ -90,9 +89,3 @@ def _refuse_errors(flow: Flow, intents: Iterable[str] | None) -> None:
     errors = [problem for problem in check(flow, intents) if problem.error]
     if errors:
         raise FlowError(errors)
-
-
-def described(row_source: str) -> dict[str, Any]:
-    """What `xiaoer flows list` tells of a file."""
-    flow = read_flow(row_source)
-    return {"states": len(flow.states), "tests": len(flow.cases), "languages": flow.languages}

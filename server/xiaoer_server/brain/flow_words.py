@@ -7,13 +7,10 @@ from collections.abc import Iterable
 
 from .language import STOP_CHARACTERS, STOP_WORDS, fold, is_cjk, tokens
 
-#: The intents that flows and the pipeline know by name; a tenant's own come beside them.
-DEFAULT_INTENTS = frozenset(
-    ("order_status", "return_goods", "invoice", "complaint", "cancel", "human", "greeting", "thanks", "affirm", "deny")
-)
-
-#: Intents that answer a question rather than ask one.
-STEERING = frozenset(("cancel", "human", "greeting", "thanks", "affirm", "deny"))
+#: Intents that ask for a human, and those that answer a question rather than ask one: flows know them by name, whether
+#: the tenant's own intents have them or not.
+HUMAN = frozenset(("human", "human_agent"))
+STEERING = frozenset(("cancel", "greeting", "thanks", "affirm", "deny")) | HUMAN
 
 _CANCEL_WORDS = """
 取消 取消吧 取消了 算了 算了吧 不用了 不办了 不查了 不弄了 不要了 退出 停止 结束 先不办了 cancel stop quit

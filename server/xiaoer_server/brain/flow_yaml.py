@@ -28,13 +28,13 @@ def compose(source: str) -> yaml.Node:
         depth = 0
         for event in yaml.parse(source, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise FlowError([Problem(event.start_mark.line + 1, "anchors and aliases are not allowed")])
+                raise FlowError([Problem(_line_of(event), "anchors and aliases are not allowed")])
             if getattr(event, "tag", None) not in (None, "!"):
-                raise FlowError([Problem(event.start_mark.line + 1, "tags are not allowed")])
+                raise FlowError([Problem(_line_of(event), "tags are not allowed")])
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > DEEPEST:
-                    raise FlowError([Problem(event.start_mark.line + 1, "is nested too deeply")])
+                    raise FlowError([Problem(_line_of(event), "is nested too deeply")])
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
         node = yaml.compose(source, Loader=yaml.SafeLoader)
@@ -46,6 +46,10 @@ def compose(source: str) -> yaml.Node:
     if node is None:
         raise FlowError([Problem(1, "the file is empty")])
     return node
+
+
+def _line_of(event: yaml.Event) -> int:
+    return int(event.start_mark.line) + 1 if event.start_mark is not None else 1
 
 
 def line(node: yaml.Node) -> int:

@@ -29,6 +29,7 @@ class AnswerSink:
         "_live",
         "_log",
         "_opening",
+        "after",
         "answered_by",
         "asked_at",
         "covers",
@@ -44,6 +45,7 @@ class AnswerSink:
         self._live: LiveAnswer | None = None
         self._opening: asyncio.Task[LiveAnswer] | None = None
         self.answered_by = ""
+        self.after = ""  # what a dialogue says behind a whole answer
         self.state: str | None = None  # of the dialogue after this answer, see `Entry`; set before it starts
         self.asked_at = time.monotonic()
         self.covers = 0  # seq of the last message that it answers
@@ -76,6 +78,8 @@ class AnswerSink:
 
     async def finish(self, finish_reason: str, sources: list[Source] | None = None) -> Entry:
         """End the answer as whole; returns once that is durable."""
+        if self.after:
+            self._pass_on(self._filter.feed(f"\n\n{self.after}"))
         self._pass_on(self._filter.flush())
         if self._opening is None:
             self._begin()
