@@ -9,13 +9,22 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 from support.process import WIDE_LIMITS, running, visit
 from xiaoer_server.brain.flow_webhooks import sign
 from xiaoer_server.demo import shop
 
-TOML = f'{WIDE_LIMITS}\n[answer]\nburst_ms = 20\nburst_max_ms = 50\n[infer]\nenabled = false\n[tenants.demo]\ndemo = true\nwebhook_secret = "{"s" * 32}"\n'
+SECRET = "s" * 32
+TOML = f"""
+{WIDE_LIMITS}
+[answer]
+burst_ms = 20
+burst_max_ms = 50
+[infer]
+enabled = false
+[tenants.demo]
+demo = true
+webhook_secret = "{SECRET}"
+"""
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
@@ -28,14 +37,9 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
             return error.code
 
 
-@pytest.fixture
-def toml() -> str:
-    return TOML
-
-
-async def test_a_dialogue_survives_a_kill_and_an_import(tmp_path: Path, toml: str) -> None:
+async def test_a_dialogue_survives_a_kill_and_an_import(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with running(data, toml=toml) as server:
+    with running(data, toml=TOML) as server:
         session = server.session(tenant="demo")
         token = session["token"]
         async with visit(server, token) as visitor:
@@ -64,6 +68,10 @@ async def test_a_dialogue_survives_a_kill_and_an_import(tmp_path: Path, toml: st
             assert "state" not in json.dumps(visitor.frames)
         now, body = 1_790_000_000, json.dumps({"tenant": "demo", "order": "20261101-8843"}).encode()
         url = f"{server.url}/demo/api/orders/status"
-        stale = {"webhook-id": "a", "webhook-timestamp": str(now), "webhook-signature": sign(b"s" * 32, "a", now, body)}
+        stale = {
+            "webhook-id": "a",
+            "webhook-timestamp": str(now),
+            "webhook-signature": sign(SECRET.encode(), "a", now, body),
+        }
         assert post(url, body, stale) == 403
         assert post(url, body, {}) == 403

@@ -151,12 +151,18 @@ class _Talk:
         self.text = text
         self.intent = intent
         self.understood = understood
-        self.language: Language = language
+        self.language: Language = language if not runs or words.speaks(self._words_of()) else runs[-1].language
         self.turn = turn or uuid.uuid4().hex
         self.said: list[str] = []
         self.knowledge = False
         self.hand_off: str | None = None
         self.seen: set[str] = set()  # states of the running dialogue that asked in this turn
+
+    def _words_of(self) -> str:
+        """The message without the values in it, which are of no language."""
+        loaded = self.library.version(self.runs[-1].flow, self.runs[-1].version)
+        slots = loaded.flow.slots.values() if loaded is not None else ()
+        return without_values(slots, self.text, self.today)
 
     async def take(self) -> Step:
         loaded = await self._running()
@@ -164,6 +170,7 @@ class _Talk:
             return await self._without()
         run = self.runs[-1]
         run.turns += 1
+        run.language = self.language
         state = loaded.flow.states[run.state]
         if run.turns > MOST_TURNS:
             self._give_up("flow_too_long")
@@ -228,6 +235,10 @@ class _Talk:
                 if loaded.flow.name != but and any(name == self.intent for name, _ in loaded.flow.intents):
                     return loaded
             return None
+        return self._phrased(but)
+
+    def _phrased(self, but: str) -> Loaded | None:
+        """The flow that the message begins by its phrases."""
         best, found = 0, None
         for loaded in self.library:
             flow = loaded.flow
@@ -240,7 +251,7 @@ class _Talk:
     async def _begin(self, loaded: Loaded) -> None:
         flow = loaded.flow
         id = hashlib.sha256(f"{self.tenant}\n{flow.name}\n{self.turn}".encode()).hexdigest()[:24]  # noqa: A001
-        run = Run(id, flow.name, flow.version, flow.first, self.now, turns=1)
+        run = Run(id, flow.name, flow.version, flow.first, self.now, turns=1, language=self.language)
         run.slots = find_all(flow.slots.values(), self.text, self.today)
         self.runs.append(run)
         if len(self.runs) > DEEPEST:
@@ -307,7 +318,9 @@ class _Talk:
         free = slot is not None and slot.type == "text"
         if free and await self._by_intent(loaded, run):
             return True
-        if slot is not None and not (free and self._aside(loaded) is not None):
+        # Whoever says the words that begin another flow means that, also where an order's number is among them.
+        aside = self._phrased(flow.name) if len(self.runs) < DEEPEST else None
+        if slot is not None and aside is None:
             empty = [other for other in flow.slots.values() if run.slots.get(other.name) is None]
             candidates = [slot, *(other for other in empty if other.name != slot.name)]
             found = find_all(candidates, self.text, self.today, slot.name)
@@ -323,7 +336,7 @@ class _Talk:
                 run.slots = before
                 return False
             run.slots.update(found)
-        return not free and await self._by_intent(loaded, run)
+        return not free and aside is None and await self._by_intent(loaded, run)
 
     async def _by_intent(self, loaded: Loaded, run: Run) -> bool:
         intent = self.intent
@@ -339,13 +352,8 @@ class _Talk:
     def _aside(self, loaded: Loaded) -> Loaded | None:
         """Another flow that the message begins, by its phrases alone where a free text is asked for."""
         slot = loaded.flow.slots.get(loaded.flow.states[self.runs[-1].state].ask or "")
-        if slot is not None and slot.type == "text" and self.intent is not None:
-            intent, self.intent = self.intent, None
-            try:
-                return self._begun(loaded.flow.name)
-            finally:
-                self.intent = intent
-        return self._begun(loaded.flow.name)
+        phrased = self._phrased(loaded.flow.name)
+        return phrased if phrased is not None or (slot and slot.type == "text") else self._begun(loaded.flow.name)
 
     async def _otherwise(self, loaded: Loaded, run: Run, state: State) -> None:
         """It is no answer: something else comes first, or the question again."""

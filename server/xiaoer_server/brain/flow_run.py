@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from .flow_model import Value
@@ -25,6 +27,7 @@ class Run(msgspec.Struct, omit_defaults=True):
         asked: How often each state's question was put.
         turns: Messages that it took.
         aside: Questions about something else that were answered meanwhile.
+        language: The visitor's, so that a message of digits alone changes nothing.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Run(msgspec.Struct, omit_defaults=True):
     asked: dict[str, int] = {}
     turns: int = 0
     aside: int = 0
+    language: Literal["zh", "en"] = "zh"
 
 
 class Dialogue(msgspec.Struct, omit_defaults=True):

@@ -133,6 +133,11 @@ def starts(text: str, phrases: Iterable[str]) -> int:
     return best
 
 
+def speaks(text: str) -> bool:
+    """Whether there are words enough to tell the language: a number, a name or an "ok" are none."""
+    return sum(len(token) if is_cjk(token) else not token.isdigit() for token in tokens(text)) >= 3
+
+
 def mentions(text: str, names: Iterable[str]) -> bool:
     """Whether one of the names is in the text."""
     folded = fold(text)

@@ -66,35 +66,24 @@ class Talk:
 
 LINES = st.one_of(
     st.sampled_from(
-        "查订单|我要退货|开发票|我要投诉|return my order|where is my order|i need an invoice|complaint|是|不|yes|no|对|1|2|4|公司|"
-        f"个人|破损|wrong item|{ORDER}|20261101-0000|20260901-1007|lin@example.com|13800138000|取消|never mind|不对，订单号是 "
-        "20261030-1177|订单号错了|改成 20261102-3319|sorry, wrong email a@b.cc|你好|谢谢|怎么保存茶叶？|how long is shipping?|😀|"
-        "{order}|{x}|\\|*a*|昨天|订单号 手机号 邮箱 错了".split("|")
+        f"""
+        查订单|我要退货|开发票|我要投诉|return my order|where is my order|i need an invoice|complaint|是|不|yes|no|对|1|2|4
+        |公司|个人|破损|wrong item|{ORDER}|20261101-0000|20260901-1007|lin@example.com|13800138000|取消|never mind|你好|谢谢
+        |不对，订单号是 20261030-1177|订单号错了|改成 20261102-3319|sorry, wrong email a@b.cc|怎么保存茶叶？|how long is it?
+        |😀|{{order}}|{{x}}|*a*|昨天|订单号 手机号 邮箱 错了
+        """.split("|")
     ),
     st.text(max_size=40),
 )
-INTENTS = st.sampled_from(
-    (
-        None,
-        None,
-        None,
-        "order_status",
-        "return_goods",
-        "invoice_request",
-        "complaint",
-        "affirm",
-        "deny",
-        "cancel",
-        "stock",
-    )
-)
+ASKED = ("order_status", "return_goods", "invoice_request", "complaint", "affirm", "deny", "cancel", "stock")
+INTENTS = st.sampled_from((None, None, None, *ASKED))
 
 
 @given(
     said=st.lists(st.tuples(LINES, INTENTS, st.sampled_from(("zh", "en")), st.sampled_from((0, 0, 0, 5, 4_000)))),
     broken=st.integers(0, 3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 async def test_no_dialogue_crashes_or_loops_and_each_ends_or_asks(said: list[Any], broken: int) -> None:
     talk = Talk(shop=Shop(broken))
     for text, intent, language, later in said:
@@ -105,15 +94,18 @@ async def test_no_dialogue_crashes_or_loops_and_each_ends_or_asks(said: list[Any
         if not step.handled:
             assert step == Step()
             continue
-        assert step.replies and all(step.replies)
+        assert step.replies
+        assert all(step.replies)
         assert step.hand_off is None or step.state is None
         if step.hand_off is not None:
             assert step.hand_off != "flow_stuck"
         runs = decode(step.state)
-        assert len(runs) <= 3 and encode(runs) == step.state
+        assert len(runs) <= 3
+        assert encode(runs) == step.state
         for run in runs:
             loaded = FLOWS.version(run.flow, run.version)
-            assert loaded is not None and loaded.flow.states[run.state].prompt is not None
+            assert loaded is not None
+            assert loaded.flow.states[run.state].prompt is not None
             assert run.turns <= MOST_TURNS
 
 
@@ -141,7 +133,9 @@ async def test_a_visitor_who_never_answers_gets_a_human(lines: list[str]) -> Non
 async def test_the_first_message_may_hold_all_there_is() -> None:
     talk = Talk()
     step = await talk.say("查下订单 20261101-8843 到哪了")
-    assert "XE2611018843" in step.replies[0] and step.state is None and step.hand_off is None
+    assert "XE2611018843" in step.replies[0]
+    assert step.state is None
+    assert step.hand_off is None
 
 
 async def test_a_flow_in_a_flow_and_back() -> None:
@@ -152,7 +146,8 @@ async def test_a_flow_in_a_flow_and_back() -> None:
     assert "XE2611018843" in step.replies[0]
     assert step.replies[1:] == ["我们回到「申请退货」。", "请问要退哪一个订单？请告诉我订单号，例如 20261101-8842。"]
     step = await talk.say("取消")
-    assert talk.at == [] and step.replies == ["好的，「申请退货」已取消。还有什么可以帮您？"]
+    assert talk.at == []
+    assert step.replies == ["好的，「申请退货」已取消。还有什么可以帮您？"]
 
 
 async def test_cancelling_the_inner_flow_goes_back_to_the_outer_one() -> None:
@@ -186,7 +181,9 @@ async def test_another_tenants_flows_are_not_there() -> None:
     await mine.say("我要退货")
     other = Dialogs({"demo": Flows(), "shop": FLOWS}, Shop())
     step = await other.step("demo", mine.state, ORDER, None, "zh")
-    assert not step.handled
+    assert step.state is None
+    assert step.knowledge
+    assert "退货" not in "".join(step.replies)
 
 
 async def test_a_dialogue_goes_on_with_its_version() -> None:
@@ -203,7 +200,9 @@ async def test_a_dialogue_goes_on_with_its_version() -> None:
     gone = Talk(Flows([new]))
     gone.state = talk.state
     step = await gone.say("是")
-    assert step.state is None and step.knowledge and "已经更新" in step.replies[0]
+    assert step.state is None
+    assert step.knowledge
+    assert "已经更新" in step.replies[0]
 
 
 async def test_a_step_that_is_tried_again_calls_under_the_same_key() -> None:

@@ -28,7 +28,7 @@ slots:
 states:
   ask:
     ask: order
-    prompt: {zh: 订单号？, en: Which order?}
+    prompt: {zh: 订单号是, en: Which order}
     go:
       - {on: slot, to: bye}
   bye:
@@ -56,7 +56,7 @@ def test_the_base_has_no_problems() -> None:
         ("ask: order", "ask: odrer", 9, "unknown slot 'odrer'"),
         ("intents: [size]", "intents: [sise]", 4, "unknown intent 'sise'"),
         ("{on: slot, to: bye}", "{on: intent sise, to: bye}", 12, "unknown intent 'sise'"),
-        (", en: Which order?", "", 10, "has no text in 'en'"),
+        (", en: Which order", "", 10, "has no text in 'en'"),
         ("to: bye}", "to: ask}", 8, "asked again and again"),
         ("to: bye}", "to: ask}", 13, "unreachable"),
         ("    end: true\n", "", 13, "dead end"),
@@ -71,7 +71,7 @@ def test_the_base_has_no_problems() -> None:
         ("flow: size", "flow: size\nflow: sise", 2, "twice"),
         ("start:", "retries: 0\nstart:", 4, "from 1 to 10"),
         ("start:", "timeout: 9999999\nstart:", 4, "from 1 to 604800"),
-        ("  ask:\n", "  ask:\n    x: [\n", 16, "is no YAML"),
+        ("  ask:\n", "  ask:\n    x: [\n", 11, "is no YAML"),
         ("title: {zh: 尺寸, en: size}", "title: &a {zh: 尺寸, en: size}", 2, "anchors"),
         ("title: {zh: 尺寸, en: size}", "title: !!python/object:os.system {}", 2, "tags"),
     ],
