@@ -22,9 +22,11 @@ from .chat.pipeline import Pipeline
 from .config import Settings
 from .demo import shop
 from .desk import auth
+from .dialogues import Dialogues
 from .edge import server as edge_server
 from .edge.auth import KeyFileError, Signer
 from .edge.context import EdgeContext
+from .edge.demo_api import demo_api
 from .edge.gateway import may_be_large
 from .edge.help_pages import help_pages
 from .edge.limits import Limits
@@ -90,9 +92,12 @@ async def _with_store(settings: Settings, store: Store, data: Path) -> None:
     try:
         understanding = await Understanding.open(settings, store, data, tenants)
         models.control.add(understanding.commands())
+        dialogues = await Dialogues.open(settings, store, tenants)
+        models.control.add(dialogues.commands())
         try:
-            await _serve_chat(settings, store, data, tenants, words, models, understanding)
+            await _serve_chat(settings, store, data, tenants, words, models, understanding, dialogues)
         finally:
+            await dialogues.close()
             await understanding.close()
     finally:
         await models.close()
@@ -106,6 +111,7 @@ async def _serve_chat(
     words: dict[str, WordFilter],
     models: ModelPath,
     understanding: Understanding,
+    dialogues: Dialogues,
 ) -> None:
     conversations = ConversationLog(store)
     handoffs = HandOffs(store, conversations)
@@ -120,6 +126,7 @@ async def _serve_chat(
         handoffs,
         understanding.cache,
         understanding.intents,
+        dialogues.dialogs,
     )
     try:
         signer = Signer.open(data, settings.security)
@@ -150,11 +157,17 @@ async def _serve_chat(
     try:
         app = build_app(
             context,
-            handlers=[*help_pages(Articles(store), tenants, markdown.render), *understanding.routes()],
+            handlers=[
+                *help_pages(Articles(store), tenants, markdown.render),
+                *understanding.routes(),
+                *demo_api(dialogues.demo_secrets),
+            ],
             schemes={"admin": auth.SCHEME},
             state=State({auth.STATE: models.keyring}),
         )
-        await edge_server.build(app, context).serve()
+        server = edge_server.build(app, context)
+        dialogues.listens(lambda: server.address)
+        await server.serve()
     finally:
         await pipeline.drain(0)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import cli_cache, cli_intents, cli_kb, cli_keys, cli_models, cli_providers, cli_usage
+from . import cli_cache, cli_flows, cli_intents, cli_kb, cli_keys, cli_models, cli_providers, cli_usage
 from .cli_shared import EX_CONFIG, EX_OK, EX_UNAVAILABLE, EX_USAGE, CommandFailed
 from .config import ConfigError, Settings, load
 
@@ -19,6 +19,7 @@ _GROUPS = {
     "providers": cli_providers,
     "models": cli_models,
     "intents": cli_intents,
+    "flows": cli_flows,
     "kb": cli_kb,
     "cache": cli_cache,
 }

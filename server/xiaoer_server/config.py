@@ -263,6 +263,16 @@ class IntentSettings(Section, frozen=True):
     keep_versions: Annotated[int, Meta(ge=1, le=1_000, description="a whole number from 1 to 1000")] = 10
 
 
+class FlowSettings(Section, frozen=True):
+    """Dialogue flows and the webhooks that they call."""
+
+    enabled: Switch = True
+    likely: Share = 0.6
+    webhook_seconds: Annotated[float, Meta(gt=0, le=30, description="seconds, more than 0, at most 30")] = 5.0
+    webhook_bytes: Annotated[int, Meta(ge=64, le=4_194_304, description="bytes from 64 to 4194304")] = 65_536
+    allow_private: Switch = False
+
+
 class KnowledgeSettings(Section, frozen=True):
     """Search in the shop's articles."""
 
@@ -275,7 +285,8 @@ class TenantSettings(Section, frozen=True):
     """One tenant.
 
     `allowed_sites` may embed its widget; `words_file` is its list of sensitive words, read at every start;
-    `demo` loads the demo shop's articles and words into it at the first one.
+    `demo` loads the demo shop's articles, words and flows into it at the first one. `webhook_secret` signs the webhooks
+    of its flows, or what the environment has under `webhook_secret_env`; without either none is called.
     """
 
     name: Text = ""
@@ -285,6 +296,8 @@ class TenantSettings(Section, frozen=True):
     demo: Switch = False
     temperature: Annotated[float | None, Meta(description="a number from 0 to 2; none: model.temperature")] = None
     max_tokens: Annotated[int | None, Meta(description="a whole number from 1; none: model.max_tokens")] = None
+    webhook_secret: Text = ""
+    webhook_secret_env: Text = ""
 
 
 class Settings(Section, frozen=True):
@@ -301,6 +314,7 @@ class Settings(Section, frozen=True):
     infer: InferSettings = field(default_factory=InferSettings)
     intents: IntentSettings = field(default_factory=IntentSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    flows: FlowSettings = field(default_factory=FlowSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     models: dict[str, RouteSettings] = field(default_factory=dict)
     tenants: dict[str, TenantSettings] = field(
@@ -328,6 +342,7 @@ SECTIONS: dict[str, type[Section]] = {
     "infer": InferSettings,
     "intents": IntentSettings,
     "knowledge": KnowledgeSettings,
+    "flows": FlowSettings,
 }
 
 #: Sections of sections, each with the word for what their names are.
@@ -479,7 +494,7 @@ def _convert(
     try:
         return msgspec.convert(value, types[key], strict=strict)
     except msgspec.ValidationError as error:
-        secret = key in {"secret", "api_key"}
+        secret = key in {"secret", "api_key", "webhook_secret"}
         what = "this value" if secret else repr(value)
         raise ConfigError(f"{place}: {shown}: {what} is not allowed; allowed: {_allowed(types[key])}") from error
 

@@ -29,9 +29,11 @@ class AnswerSink:
         "_live",
         "_log",
         "_opening",
+        "after",
         "answered_by",
         "asked_at",
         "covers",
+        "state",
     )
 
     def __init__(self, log: ConversationLog, conversation: Conversation, words: WordFilter) -> None:
@@ -43,6 +45,8 @@ class AnswerSink:
         self._live: LiveAnswer | None = None
         self._opening: asyncio.Task[LiveAnswer] | None = None
         self.answered_by = ""
+        self.after = ""  # what a dialogue says behind a whole answer
+        self.state: str | None = None  # of the dialogue after this answer, see `Entry`; set before it starts
         self.asked_at = time.monotonic()
         self.covers = 0  # seq of the last message that it answers
 
@@ -74,6 +78,8 @@ class AnswerSink:
 
     async def finish(self, finish_reason: str, sources: list[Source] | None = None) -> Entry:
         """End the answer as whole; returns once that is durable."""
+        if self.after:
+            self._pass_on(self._filter.feed(f"\n\n{self.after}"))
         self._pass_on(self._filter.flush())
         if self._opening is None:
             self._begin()
@@ -105,7 +111,7 @@ class AnswerSink:
         self._opening = asyncio.ensure_future(self._open())
 
     async def _open(self) -> LiveAnswer:
-        live = await self._log.begin_answer(self._conversation, self.answered_by)
+        live = await self._log.begin_answer(self._conversation, self.answered_by, state=self.state)
         self._live = live
         for text in self._held:
             live.append(text)

@@ -45,6 +45,7 @@ class Conversation:
         "__weakref__",
         "_chars",
         "_keep",
+        "_state",
         "_subscribers",
         "_tail",
         "_watched",
@@ -60,13 +61,22 @@ class Conversation:
     )
 
     def __init__(
-        self, tenant: str, conversation: str, visitor: str, tail: list[Entry], keep: int, watched: set[Conversation]
+        self,
+        tenant: str,
+        conversation: str,
+        visitor: str,
+        tail: list[Entry],
+        keep: int,
+        watched: set[Conversation],
+        *,
+        state: str | None = None,
     ) -> None:
         """
         Args:
             tail: The newest entries; taken over.
             keep: How many of them stay in memory; fewer where they are long.
             watched: Holds the conversation while it has subscribers, so that they are reached for certain.
+            state: The newest state of a dialogue, which may be older than all of the tail.
         """
         self.tenant = tenant
         self.id = conversation
@@ -79,10 +89,16 @@ class Conversation:
         self._tail = tail
         self._keep = keep
         self._watched = watched
+        self._state = state
         # A tuple, because it is walked far more often than it changes, and changes while it is walked.
         self._subscribers: tuple[Subscriber, ...] = ()
         self._chars = sum(map(_chars, tail))
         self._shorten()
+
+    @property
+    def dialog_state(self) -> bytes | None:
+        """The state of the dialogue that runs, as `brain/dialog.py` left it; None if none runs."""
+        return self._state.encode() if self._state else None
 
     @property
     def watched(self) -> bool:
@@ -113,6 +129,8 @@ class Conversation:
         """Make the next entry visible; the log calls this once it is durable, and notifies."""
         self.durable = entry.seq
         self._tail.append(entry)
+        if entry.state is not None:
+            self._state = entry.state
         self._chars += _chars(entry)
         self._shorten()
 

@@ -39,7 +39,8 @@ class Entry(msgspec.Struct, gc=False):
     own key that makes a resend idempotent. `finish_reason` is set once an answer has ended: `stop`, `length`,
     `content_filter`, or why it was interrupted: `upstream_error`, `timeout`, `restart`, `cancelled`.
     `answered_by` names the answerer: `knowledge`, `model:<name>`, `memory` for an earlier answer of the model, or
-    `handoff:<id>` for the notice that a human will take over.
+    `handoff:<id>` for the notice that a human will take over. `state` is that of the dialogue which runs after this
+    entry, for `brain/dialog.py` alone: "" if none runs any more, None if nothing changed. It is never shown.
     """
 
     seq: int
@@ -52,6 +53,7 @@ class Entry(msgspec.Struct, gc=False):
     sources: list[Source] | None = None
     flags: Flags | None = None
     answered_by: str | None = None
+    state: str | None = None
 
 
 class Piece(msgspec.Struct, gc=False):

@@ -183,10 +183,13 @@ class ConversationLog:
         )
         return await future
 
-    async def begin_answer(self, conversation: Conversation, answered_by: str) -> LiveAnswer:
+    async def begin_answer(
+        self, conversation: Conversation, answered_by: str, *, state: str | None = None
+    ) -> LiveAnswer:
         """Append an answer without text, to grow; returns once it is durable and visible.
 
-        A caller that may be cancelled shields this call: the answer is begun all the same.
+        `state` is the dialogue's after this answer, see `Entry`; it is durable with the entry. A caller that may be
+        cancelled shields this call: the answer is begun all the same.
 
         Raises:
             Unavailable: `store_unavailable`.
@@ -198,7 +201,15 @@ class ConversationLog:
         ):
             raise RuntimeError("an answer is under way in this conversation")
         now = int(time.time() * 1000)
-        entry = Entry(conversation.last_seq + 1, "assistant", "", now, status="streaming", answered_by=answered_by)
+        entry = Entry(
+            conversation.last_seq + 1,
+            "assistant",
+            "",
+            now,
+            status="streaming",
+            answered_by=answered_by,
+            state=state,
+        )
         begun: asyncio.Future[LiveAnswer] = self._loop.create_future()
 
         def done(_seq: int, error: ServerError | None) -> None:
@@ -268,6 +279,7 @@ class ConversationLog:
                     "sources": entry.sources,
                     "flags": entry.flags,
                     "answered_by": entry.answered_by,
+                    "state": entry.state,
                 },
                 operation,
                 chain=conversation,
@@ -315,6 +327,9 @@ class ConversationLog:
                     client_ids = await self._entries.client_ids(*key)
                 else:
                     client_ids = {entry.client_id: entry.seq for entry in tail if entry.client_id is not None}
+                state = next((entry.state for entry in reversed(tail) if entry.state is not None), None)
+                if state is None and tail and tail[0].seq > 1:
+                    state = await self._entries.state(*key)
                 live = self._live.get(key)
                 lost = [
                     entry.seq
@@ -325,7 +340,7 @@ class ConversationLog:
                     break
                 await self._abandon(key, lost)
         # From here to the end without a pause: what was read and `live` belong together.
-        conversation = Conversation(*key, head.visitor, tail, self._tail, self._watched)
+        conversation = Conversation(*key, head.visitor, tail, self._tail, self._watched, state=state)
         conversation.client_ids = client_ids
         if live is not None:
             # It outlived the drop of its conversation, and goes on in this one.

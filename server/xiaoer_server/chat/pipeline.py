@@ -1,7 +1,7 @@
 """The one place that orders the stages of a message.
 
     accept: filter(in) → log → lanes
-    answer: history → intent → cache → knowledge → model → filter(stream) → log
+    answer: history → intent → dialogue → cache → knowledge → model → filter(stream) → log
             nothing is known of it: hand-off to a human
             model cannot be asked: the knowledge's own passage → hand-off to a human
 
@@ -23,6 +23,7 @@ from xiaoer import WordFilter
 from ..brain import prompt
 from ..brain.answerer import Answer, compose, courtesy
 from ..brain.cached import Asked
+from ..brain.dialog import Dialogs
 from ..brain.intents import Intents, Recognised
 from ..brain.knowledge import Knowledge, Passage
 from ..brain.language import language_of
@@ -81,6 +82,7 @@ class Pipeline:
         handoffs: The queue for a human; None where there is none to wait for.
         cache: What the model answered before; None where it is asked each time.
         intents: What visitors may want; None where nobody says.
+        dialogs: The flows; None where there are none.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Pipeline:
         handoffs: HandOffs | None = None,
         cache: SemanticCache | None = None,
         intents: Intents | None = None,
+        dialogs: Dialogs | None = None,
     ) -> None:
         self._settings = settings
         self._log = conversations
@@ -106,6 +109,7 @@ class Pipeline:
         self._handoffs = handoffs
         self._cache = cache
         self._intents = intents
+        self._dialogs = dialogs
         self._policies = {slug: self._policy(slug) for slug in shops}
         self.lanes = Lanes(settings.answer, conversations, words, self._bring_out)
 
@@ -167,6 +171,8 @@ class Pipeline:
         recognised = await self._recognise(conversation.tenant, question)
         known = self._known(conversation, asked, history, question)
         asking = Asking(conversation, asked, history, question, known, recognised)
+        if self._dialogs is not None and await self._from_dialog(self._dialogs, asking, sink):
+            return
         if self._provider is None:
             await self._from_knowledge(asking, sink, await self._search(asking))
         elif not await self._from_cache(asking, sink):
@@ -174,6 +180,26 @@ class Pipeline:
 
     async def _recognise(self, tenant: str, question: str) -> Recognised | None:
         return await self._intents.recognise(tenant, question) if self._intents is not None else None
+
+    async def _from_dialog(self, dialogs: Dialogs, asking: Asking, sink: AnswerSink) -> bool:
+        """Go on with the dialogue that runs, or begin one; True if nothing else is to be said."""
+        conversation, language = asking.conversation, language_of(asking.question)
+        running = conversation.dialog_state
+        turn = f"{conversation.id}:{asking.asked[0].seq}"
+        step = await dialogs.step(asking.tenant, running, asking.question, asking.recognised, language, turn=turn)
+        if not step.handled:
+            return False
+        if step.state is not None or running is not None:
+            sink.state = step.state.decode() if step.state is not None else ""
+        said = "\n\n".join(step.replies)
+        if step.knowledge and step.hand_off is None:
+            sink.after = said
+            return False
+        await self._say(sink, "flow", said, None)
+        metrics.ANSWERS.labels("flow", "whole").inc()
+        if step.hand_off is not None and self._handoffs is not None:
+            await self._handoffs.hand_over(conversation, step.hand_off, language)
+        return True
 
     async def _search(self, asking: Asking) -> list[Passage]:
         """The evidence for the question, asked by itself first, then behind the one before it."""
@@ -202,6 +228,7 @@ class Pipeline:
             self._provider.name if self._provider is not None else "",
             self._policies[tenant],
             opening=len(history) == len(asked),
+            flow=conversation.dialog_state is not None,
             masked=any(entry.flags is not None for entry in asked),
         )
 

@@ -75,3 +75,10 @@ def _article(file: Traversable, language: Literal["zh", "en"]) -> Article:
         return Article(f"{language}-{topic}", topic, language, meta["title"], list(meta["asks"]), body.strip())
     except (ValueError, KeyError) as error:
         raise DemoError(f"{language}/{file.name}: {error}") from error
+
+
+def flows() -> list[str]:
+    """The demo shop's dialogue flows, as text."""
+    folder = files(__package__) / "flows"
+    found = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    return [file.read_text(encoding="utf-8") for file in found if file.name.endswith(".yaml")]

@@ -24,6 +24,7 @@ COLUMNS = (
     "sources",
     "flags",
     "answered_by",
+    "state",
 )
 
 #: How many of the newest entries a start looks at for messages nobody has answered: 10 s of full
@@ -101,6 +102,7 @@ _BEFORE = (
     .order_by(_entry.seq.desc())
     .limit(bindparam("count"))
 )
+_STATE = select(_entry.state).where(_of_conversation, _entry.state.is_not(None)).order_by(_entry.seq.desc()).limit(1)
 
 _newest = (
     select(_entry.tenant, _entry.conversation, _entry.seq)
@@ -155,6 +157,11 @@ class Entries:
         """Every client id of the conversation, with the seq that it got."""
         rows = await self._rows(_CLIENT_IDS, tenant=tenant, conversation=conversation)
         return {row[0]: row[1] for row in rows}
+
+    async def state(self, tenant: str, conversation: str) -> str | None:
+        """The newest state of a dialogue that the conversation has; None if it never had one."""
+        rows = await self._rows(_STATE, tenant=tenant, conversation=conversation)
+        return rows[0][0] if rows else None
 
     async def after(self, tenant: str, conversation: str, after: int, count: int) -> Sequence[EntryRow]:
         """The `count` entries that follow entry `after`."""

@@ -116,6 +116,8 @@ entries = Table(
     Column("sources", Json),
     Column("flags", Json),
     Column("answered_by", String(128)),
+    # Of the dialogue that runs, as of this entry; empty: none does any more. NULL: as before.
+    Column("state", LongText),
     ForeignKeyConstraint(["tenant", "conversation"], ["conversations.tenant", "conversations.id"]),
     # On SQLite the one process that holds the folder's lock knows all client ids of an open conversation, so
     # this index could only repeat what `chat/log.py` guarantees, and it doubles the CPU of a group commit
