@@ -10,12 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from typing import get_args
 
 import uuid_utils
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..brain.language import Language
 from ..errors import ServerError, Unavailable
+from ..llm.provider import ModelFailure
 from ..ops import metrics
 from ..store import handoffs as rows
 from ..store.engine import Store
@@ -32,6 +34,15 @@ NOTICE: Mapping[Language, str] = {
     "en": "Our assistant cannot answer this at the moment. Your question is in the queue for a colleague, who will "
     "answer you here.",
 }
+
+#: Where the visitor asked for it, or a dialogue led there: somebody has just said that a colleague comes.
+WANTED: Mapping[Language, str] = {
+    "zh": "您已在人工客服的队列中，同事会在这里回复您。",
+    "en": "You are in the queue for a colleague, who will answer you here.",
+}
+
+#: Reasons that are no failure of ours.
+FAILURES = frozenset(get_args(ModelFailure)) | {"no_evidence"}
 
 Key = tuple[str, str]
 
@@ -136,7 +147,8 @@ class HandOffs:
                 told.set_exception(error)
 
         answered_by = rows.NOTICE + handoff.id
-        self._log.append(conversation, "system", NOTICE[language], done, answered_by=answered_by)
+        notice = NOTICE if handoff.reason in FAILURES else WANTED
+        self._log.append(conversation, "system", notice[language], done, answered_by=answered_by)
         await told
 
 
