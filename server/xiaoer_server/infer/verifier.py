@@ -80,8 +80,8 @@ class PairVerifier:
         """The probability that both ask for the same thing, for each pair; the order in a pair makes no difference.
 
         0.0 where a question is empty or too long to be compared whole (over 62 tokens or 400 characters): cut off, two
-        long texts would look alike; and where one word turns the meaning round (`opposites`). Raises TypeError on what is not a string, VerifierError
-        on a result that is no number.
+        long texts would look alike; and where one word turns the meaning round (`opposites`). Raises TypeError on what
+        is not a string, VerifierError on a result that is no number.
         """
         found = [0.0] * len(pairs)
         rows: list[tuple[int, list[int], list[int]]] = []
