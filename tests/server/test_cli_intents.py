@@ -92,7 +92,7 @@ def test_from_a_file_to_a_version_and_back(data: Path, file: Path, capsys: pytes
 
 def test_the_shops_own_set_is_a_file_too(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     intents(data, "import", "demo")
-    assert "2160 examples of 27 intents" in capsys.readouterr().out
+    assert "2240 examples of 28 intents" in capsys.readouterr().out
 
 
 def test_what_goes_wrong_is_one_clear_line(data: Path, file: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import BadRequest, NotFound, Unavailable
 from ..infer import train_process
-from ..infer.evaluation import evaluate_scores
+from ..infer.evaluation import OUTSIDE, evaluate_scores
 from ..infer.head import Floats, Head, HeadError
 from ..infer.interface import Infer, InferError
 from ..infer.training import TrainingError
@@ -38,7 +38,7 @@ class Recognised(msgspec.Struct, frozen=True):
     """What a message asks for.
 
     Args:
-        intent: None if it is out of scope.
+        intent: None if it is out of scope, or nearest to the examples of `oos`, which a tenant may have.
         probability: Of the intent or, out of scope, of the likeliest one.
         alternatives: The next ones, likeliest first.
         version: The tenant's version that said so.
@@ -119,7 +119,7 @@ class Intents:
         if not scores.labels:
             return None
         (intent, probability), *others = scores.labels
-        inside = scores.inside >= self._threshold
+        inside = scores.inside >= self._threshold and intent != OUTSIDE
         return Recognised(intent if inside else None, probability, others, str(used.version), scores.inside)
 
     # -- examples -----------------------------------------------------------------------------------------------

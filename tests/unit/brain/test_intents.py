@@ -87,6 +87,16 @@ async def test_what_is_out_of_scope_has_no_intent(store: Store, infer: WordsInfe
     assert found.probability == other.probability
 
 
+async def test_examples_of_what_is_out_of_scope_are_no_intent(intents: Intents) -> None:
+    other = ["weather today", "the weather", "weather tomorrow", "what weather", "weather weather"]
+    await intents.put("shop", {**SHOP, "oos": other})
+    await intents.train("shop")
+    found = await intents.recognise("shop", "weather today")
+    assert found is not None
+    assert found.intent is None
+    assert await said(intents, "shop", "track my parcel") == "parcel"
+
+
 async def test_one_tenant_never_sees_the_others(store: Store, infer: WordsInfer, intents: Intents) -> None:
     await intents.put("shop", SHOP)
     await intents.train("shop")
