@@ -109,9 +109,7 @@ async def at_rate(client: InferClient, rate: float, seconds: float) -> str:
             await asyncio.sleep(max(began + number / rate - loop.time(), 0))
             group.create_task(call())
     share = (time.thread_time() - processor) / (loop.time() - began)
-    return (
-        f"{rate:.0f} a second for {seconds:.0f} s: {brought}; loop busy {share:.0%}; timer late: {await pauses.end()}"
-    )
+    return f"{rate:.0f} a second for {seconds:.0f} s: {brought}; loop busy {share:.0%}; {await pauses.end()}"
 
 
 async def measure(options: argparse.Namespace, folder: Path) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from xiaoer import Word, WordFilter
 
 from .brain import markdown, wordlist
+from .chat.feedback import Feedback
 from .chat.handoff import HandOffs
 from .chat.log import ConversationLog
 from .chat.pipeline import Pipeline
@@ -123,7 +124,7 @@ async def _serve_chat(
         {slug: (tenant.name, settings.tenants[slug].system_prompt) for slug, tenant in tenants.items()},
         models.provider,
         handoffs,
-        understanding.cache if settings.cache.enabled else None,
+        understanding.cache,
         understanding.intents,
         dialogues.dialogs,
     )
@@ -142,6 +143,7 @@ async def _serve_chat(
         render=markdown.render,
         ready=functools.partial(_check_store, store),
         mark_read=Conversations(store).mark_read,
+        feedback=Feedback(conversations, understanding.cache),
         gateway=models.gateway,
     )
     if models.gateway is not None:

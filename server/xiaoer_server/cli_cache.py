@@ -143,7 +143,7 @@ def print_report(report: Any) -> None:
     print(
         f"{report.pairs} pairs, {report.same} of them the same; {report.not_general} with a question nobody may share"
     )
-    numbers = ("THRESHOLD", "HITS", "HIT RATE", "RECALL", "WRONG", "WRONG/HITS")
+    numbers = ("THRESHOLD", "HITS", "HIT RATE", "RECALL", "WRONG", "WRONG/HITS", "UNLABELLED")
     for title, found in (("pairs", report.by_pairs), ("store", report.by_store), ("chosen", report.chosen)):
         print(f"\n{title}")
         rows = [
@@ -155,6 +155,7 @@ def print_report(report: Any) -> None:
                 f"{each.recall:.1%}",
                 each.wrong_hits,
                 "-" if each.wrong is None else f"{each.wrong:.2%}",
+                each.unlabelled,
             )
             for each in found
         ]

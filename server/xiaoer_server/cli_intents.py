@@ -50,10 +50,17 @@ def add(commands: Any) -> None:
     versions = actions.add_parser("versions", help="list what was trained")
     back = actions.add_parser("rollback", help="put an older version into use")
     back.add_argument("version", metavar="N", type=int)
+    tune = actions.add_parser("tune", help="train the encoder itself on a file's examples (needs xiaoer[train])")
+    tune.add_argument("file", metavar="FILE", help="examples, as for import; 'demo' is the shop's own set")
+    tune.add_argument("--name", default="e5-tuned", help="the model to make (default %(default)s)")
+    tune.add_argument("--epochs", type=float, default=3.0, metavar="N", help="times through all (default %(default)s)")
+    tune.add_argument("--minutes", type=float, default=0.0, metavar="N", help="end after so many (default: no limit)")
+    tune.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
+    tune.add_argument("--threads", type=int, default=1, metavar="N", help="of the CPU (default %(default)s)")
     every = (listing, load, train, evaluate, attempt, versions, back)
     for command in every:
         command.add_argument("--tenant", metavar="SLUG", help="whose intents (default: the only tenant there is)")
-    add_common(*every)
+    add_common(*every, tune)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -62,6 +69,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     Raises:
         CommandFailed: it did not work.
     """
+    if options.action == "tune":
+        return _tune(options, settings)
     tenant = options.tenant
     if tenant is None:
         if len(settings.tenants) > 1:
@@ -83,6 +92,40 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         print_json(answer)
     else:
         _show(options.action, answer)
+    return EX_OK
+
+
+def _tune(options: argparse.Namespace, settings: Settings) -> int:
+    from .brain.intent_examples import ExamplesError, read
+    from .infer.manifest import ModelRefused
+    from .infer.training import TrainingError
+    from .infer.tuning import tune
+
+    folder = Path(settings.server.data) / "models" / options.name
+    try:
+        examples = read(Path(_file(options.file)))
+        report = tune(
+            examples,
+            folder,
+            epochs=options.epochs,
+            minutes=options.minutes,
+            device=options.device,
+            threads=options.threads,
+            progress=note,
+        )
+    except (ExamplesError, TrainingError) as error:
+        raise CommandFailed(str(error), EX_DATAERR) from None
+    except ModelRefused as error:
+        raise CommandFailed(str(error), EX_UNAVAILABLE) from None
+    except OSError as error:
+        raise CommandFailed(f"{error.filename}: {error.strerror}", EX_IOERR) from None
+    if options.json:
+        print_json(report)
+    else:
+        print(
+            f"model {options.name}: {report['steps']} steps in {report['seconds']:g} s, in 8 bits at a cosine of "
+            f"{report['cosine']} to the float network; name it in infer.model and run `xiaoer intents train`"
+        )
     return EX_OK
 
 

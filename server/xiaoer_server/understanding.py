@@ -19,6 +19,7 @@ from .brain import intent_commands, intent_examples, kb_commands
 from .brain.intents import Intents
 from .brain.knowledge import ANY, Knowledge
 from .brain.semantic_cache import SemanticCache
+from .cache_path import CachePath
 from .config import Settings
 from .demo import intents as demo_intents
 from .desk import auth
@@ -29,7 +30,6 @@ from .infer.interface import Infer
 from .infer.nothing import NoInfer
 from .infer.service import InferService
 from .store.articles import Articles
-from .store.disliked import Disliked
 from .store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -43,29 +43,17 @@ class Understanding:
 
     def __init__(self, settings: Settings, store: Store, data: Path, service: InferService | None) -> None:
         infer: Infer = service.client if service is not None else NoInfer()
-        own, cache = settings.intents, settings.cache
+        own = settings.intents
         self._settings = settings
         self._store = store
         self._service = service
         self._infer = infer
         self._tasks: list[asyncio.Task[None]] = []
-        self._disliked = Disliked(store)
+        self._cache: CachePath | None = None
         self.knowledge = Knowledge(store, service.client if service is not None else None)
         self.intents = Intents(
             store, infer, threshold=own.threshold, deadline=own.deadline_seconds, keep=own.keep_versions
         )
-        self.cache = SemanticCache(
-            service.client if service is not None else None,
-            max_bytes=cache.max_bytes if cache.enabled else 0,
-            folder=data / "cache",
-            wrong_hit_target=cache.wrong_hit_target,
-            threshold=cache.threshold or None,
-            lifetime=cache.lifetime_seconds,
-            remember=self._disliked.add,
-            standing=self._standing,
-            deadline=cache.deadline_seconds,
-        )
-        self.knowledge.on_change(self._edited)
 
     @classmethod
     async def open(cls, settings: Settings, store: Store, data: Path, tenants: Iterable[str]) -> Understanding:
@@ -78,12 +66,16 @@ class Understanding:
         understanding = cls(settings, store, data, InferService.open(settings.infer, data))
         try:
             await understanding.intents.load(names)
-            for tenant in names:
-                understanding.cache.never(await understanding._disliked.of(tenant))
+            await understanding._open_cache(data, names)
         except BaseException:
             await understanding.close()
             raise
         return understanding
+
+    @property
+    def cache(self) -> SemanticCache | None:
+        """What the model answered before; None where it is switched off."""
+        return self._cache.cache if self._cache is not None else None
 
     def start(self, tenants: Iterable[str]) -> None:
         """Begin with what goes on beside the visitors; whoever asks before it is done is answered by words."""
@@ -93,8 +85,6 @@ class Understanding:
         demo = [name for name in names if self._settings.tenants[name].demo]
         if demo and self._service is not None:
             self._tasks.append(loop.create_task(self._teach(demo)))
-        if self._settings.cache.enabled:
-            self._tasks.append(loop.create_task(self._save()))
 
     async def close(self) -> None:
         """End what runs, and write what the next start takes up."""
@@ -104,8 +94,8 @@ class Understanding:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self.knowledge.stop()
-        if self._settings.cache.enabled:
-            await self._save_once()
+        if self._cache is not None:
+            await self._cache.close()
         if self._service is not None:
             await self._service.close()
 
@@ -113,7 +103,8 @@ class Understanding:
         """What the command line may ask of a running server."""
         threshold = self._settings.answer.evidence_threshold
         kb = kb_commands.Commands(self.knowledge, self._store, self._settings.tenants, threshold)
-        return {**intent_commands.commands(self.intents), **kb.all()}
+        cache = self._cache.commands() if self._cache is not None else {}
+        return {**intent_commands.commands(self.intents), **kb.all(), **cache}
 
     def routes(self) -> list[ControllerRouterHandler]:
         """The REST of a tenant's administration, under /api/admin."""
@@ -132,13 +123,8 @@ class Understanding:
     async def _read(self, tenants: list[str]) -> None:
         try:
             await self.knowledge.start(tenants)
-            versions = {tenant: self.knowledge.version(tenant) for tenant in tenants}
-            taken = self.cache.load(versions)
         except SQLAlchemyError as error:
             log.error("the articles could not be read: %s", error)
-        else:
-            if taken:
-                log.info("cache: %d answers taken over", taken)
 
     async def _teach(self, tenants: list[str]) -> None:
         """A demo shop without intents learns the ones that come with it."""
@@ -158,24 +144,21 @@ class Understanding:
             except Exception:
                 log.exception("the intents of the demo shop %s could not be learned", tenant)
 
-    async def _save(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.cache.save_seconds)
-            await self._save_once()
-
-    async def _save_once(self) -> None:
-        try:
-            await self.cache.save()
-        except OSError as error:
-            log.error("the cache could not be written: %s", error)
-
     # -- between the parts ------------------------------------------------------------------------------------
 
+    async def _open_cache(self, data: Path, tenants: list[str]) -> None:
+        versions = await self.knowledge.read_versions(tenants)
+        if not self._settings.cache.enabled:
+            return
+        infer = self._service.client if self._service is not None else None
+        self._cache = await CachePath.open(self._settings.cache, infer, self._store, data, versions, self._standing)
+        self.knowledge.on_change(self._edited)
+
     def _edited(self, tenant: str, slugs: Collection[str]) -> None:
-        version = self.knowledge.version(tenant)
+        assert self.cache is not None
         if ANY in slugs:
             self.cache.clear(tenant)
-        self.cache.changed(tenant, slugs, version)
+        self.cache.changed(tenant, slugs, self.knowledge.version(tenant))
 
     async def _standing(self, tenant: str, question: str) -> Collection[str]:
         answer = self._settings.answer

@@ -12,6 +12,7 @@ from prometheus_client import generate_latest
 from xiaoer_server.cli import main
 from xiaoer_server.cli_shared import EX_CONFIG
 from xiaoer_server.config import ConfigError, InferSettings, ServerSettings, Settings, load
+from xiaoer_server.infer import loader
 from xiaoer_server.infer import service as services
 from xiaoer_server.infer.client import InferError
 from xiaoer_server.infer.doctor import models_here
@@ -25,12 +26,12 @@ from .conftest import PROGRAM, ModelProcess, until
 def put_manifest(data: Path, name: str, **more: object) -> None:
     folder = data / "models" / name
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps({"name": name, "kind": "encoder", **more}), "utf-8")
+    (folder / "manifest.json").write_text(json.dumps({"name": name, "kind": "encoder"} | more), "utf-8")
 
 
 async def test_an_own_process_is_started_and_ended(tmp_path: Path, tiny_files: dict[int, Path]) -> None:
     put_manifest(tmp_path, "e5-small")
-    service = InferService.open(InferSettings(), tmp_path, program=[*PROGRAM, "--file", str(tiny_files[32])])
+    service = InferService.open(InferSettings(pull=False), tmp_path, program=[*PROGRAM, "--file", str(tiny_files[32])])
     assert service is not None
     with pytest.raises(InferError) as raised:
         await service.client.embed(["nobody is there yet"])
@@ -91,20 +92,25 @@ def test_addresses(address: str) -> None:
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({"model.onnx": "0" * 64}, "model.onnx has another hash than its manifest says"),
-        ({"missing.onnx": "0" * 64}, "No such file"),
-        ({"../outside.onnx": "0" * 64}, "'../outside.onnx' is no file of its folder"),
+        ({"model.onnx": "0" * 64, "tokenizer.json": "0" * 64}, "it was changed or cut short"),
+        ({"../outside.onnx": "0" * 64}, "Expected `str` matching regex"),
         ("no files", "Expected `object`"),
     ],
 )
 def test_a_model_that_is_not_what_it_was_is_refused(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, files: object, reason: str
 ) -> None:
-    put_manifest(tmp_path, "e5-small", files=files)
-    (tmp_path / "models" / "e5-small" / "model.onnx").write_bytes(b"something else")
-    (tmp_path / "models" / "outside.onnx").write_bytes(b"something else")
+    more = {"dimensions": 2, "max_tokens": 8, "licence": "MIT", "source": "here"}
+    for kind, name in (("encoder", "e5-small"), ("verifier", "verifier")):
+        put_manifest(tmp_path, name, kind=kind, files=files, **more)
+        for file in ("model.onnx", "tokenizer.json"):
+            (tmp_path / "models" / name / file).write_bytes(b"something else")
     arguments = ["--listen", f"unix:{tmp_path}/infer.sock", "--models", str(tmp_path / "models")]
     assert model_process(arguments) == EX_CONFIG
+    assert reason in caplog.messages[-1]
+    # A verifier is not worth the encoder: it is left out.
+    assert loader.load(tmp_path / "models", "", "verifier", 1).verifier is None
+    assert caplog.messages[-1].startswith("verifier verifier cannot be used: ")
     assert reason in caplog.messages[-1]
 
 

@@ -119,8 +119,8 @@ def test_a_key_from_its_making_to_its_end(data: Path) -> None:
     first, plain = table(listed)
     key = first[0]
     assert first[1:] == [
-        secret[:7] + "…", "demo", "前台 desk", "active", "admin", "gpt-4.1,qwen", "60", "100000", "5", "12.5", TODAY, "-",
-        "2099-01-31",
+        secret[:7] + "…", "demo", "前台 desk", "active", "admin", "gpt-4.1,qwen", "60", "100000", "5", "12.5", TODAY,
+        "-", "2099-01-31",
     ]  # fmt: skip
     assert plain[2:] == ["demo", "plain", "active", "-", "all", "-", "-", "-", "-", TODAY, "-", "-"]
     assert secret not in listed

@@ -91,7 +91,7 @@ async def test_gptcache_is_measured_or_it_is_said_why_not() -> None:
         return
     # At its default it takes one action for another, as any cosine does.
     assert measured[0.8].hits >= 4
-    assert measured[0.8].wrong_hits >= 2
+    assert measured[0.8].wrong_hits >= 1
 
 
 @pytest.mark.usefixtures("alone")

@@ -93,6 +93,15 @@ async def test_the_verifier_decides(cache: SemanticCache, meaning: FakeMeaning) 
         assert (await cache.near(ask(ALIKE)) is not None) is hit
 
 
+async def test_the_second_nearest_may_be_the_one(cache: SemanticCache, meaning: FakeMeaning) -> None:
+    await keep(cache)
+    await keep(cache, "你们茶叶要怎么退货", "the other")
+    meaning.pairs[ALIKE, KEPT] = 0.1
+    found = await cache.near(ask(ALIKE))
+    assert found is not None
+    assert (found.text, len(meaning.verified)) == ("the other", 2)
+
+
 async def test_the_threshold_is_the_settings_or_the_verifiers(tmp_path: Path, meaning: FakeMeaning) -> None:
     assert make(tmp_path, meaning).threshold == FALLBACK_THRESHOLD
     meaning.verify_threshold = lambda target: 1 - target  # type: ignore[attr-defined]
@@ -245,6 +254,8 @@ async def test_an_edit_takes_its_answers_with_it(cache: SemanticCache) -> None:
     assert await cache.near(ask("绿茶怎么冲泡", knowledge_version=2)) is not None
     assert cache.exact(ask("绿茶怎么冲泡", knowledge_version=2)) is not None
     assert cache.exact(ask(KEPT, tenant="other")) is not None
+    cache.changed("demo", {"*"}, 3)
+    assert await cache.near(ask("绿茶怎么冲泡", knowledge_version=3)) is None
 
 
 async def test_a_new_article_that_answers_better_ends_an_answer(tmp_path: Path, meaning: FakeMeaning) -> None:

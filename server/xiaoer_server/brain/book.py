@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 KEPT_TOPICS = 500
 
 #: Of an article with more chunks than this only the chunks that a search proposes are analysed.
-WHOLE = 8
+WHOLE = 2
 
 _MAGIC = b"XKW1"
 # A vocabulary counts concepts, so it is of one table of them.

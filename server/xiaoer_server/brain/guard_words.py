@@ -26,15 +26,19 @@ ACTIONS: dict[str, str] = {
     "withdraw": "提现|提不了现|取现|套现|取出|取钱|取款|取(?=多少|现)|转出|withdr\\w+|cash(?:ing)? out"
     "|take (?:\\w+ )?out"
     "|transfer(?:red)? (?:\\w+ )?out",
-    "transfer": "转账|转帐|汇款|转钱|转(?=到|给|至|错|多少)|\\btransfer\\w*|send(?:ing)? money|\\bwir(?:e|ing)\\b",
+    "transfer": "转账|转帐|汇款|汇钱|打钱|打款|转钱|转(?=到|给|至|错|多少)|\\btransfer\\w*|send(?:ing)? money"
+    "|\\bwir(?:e|ing)\\b",
     "collect": "收款|收钱|收账|receiv\\w+ (?:a )?payments?|get paid|accept payments?",
     "lend": "借出|出借|放款|放贷|\\blend\\w*",
-    "borrow": "借款|借钱|借贷|贷款|借(?!呗|记|口|助)|borrow\\w*|\\bloans?\\b|\\btake (?:a|out a) loan",
-    "close": "取消|撤销|撤回|关闭|关掉|关停|停用|停掉|注销|销户|解约|退订|关(?=了|不了|不掉|花呗|借呗|免密|自动)"
+    "borrow": "借款|借钱|借贷|(?:怎么|如何|怎样|想|能|可以|申请)贷款|借(?!呗|记|口|助)|borrow\\w*|\\bloans?\\b"
+    "|\\btake (?:a|out a) loan",
+    "close": "取消|撤销|撤回|关闭|关掉|关停|停用|停掉|注销|退保|退(?=保险|会员|订)|销户|解约|退订|关(?=了|不了"
+    "|不掉|花呗|借呗|免密|自动)"
     "|cancel\\w*|call(?:ing)? off|revok\\w+|\\bclos(?:e|ed|ing)\\b|deactivat\\w+|disabl\\w+"
     "|turn(?:ing)? (?:\\w+ )?off|switch(?:ing)? (?:\\w+ )?off|unsubscrib\\w+|terminat\\w+",
     "activate": "激活|\\bactivat\\w+",
-    "open": "开通|开启|启用|打开|开户|开立|申请|办理|开办|办卡|申办|开(?=花呗|借呗|白条|会员|卡|网银|微粒贷|不了"
+    "open": "\\bsubscrib\\w*|开通|开启|启用|打开|开户|开立|申请|办理|开办|办卡|申办|开(?=花呗|借呗|白条|会员|卡"
+    "|网银|微粒贷|不了"
     "|不通)"
     "|\\bopen(?:ing|ed)?\\b|enabl\\w+|turn(?:ing)? (?:\\w+ )?on\\b|switch(?:ing)? (?:\\w+ )?on\\b|\\bappl(?:y"
     "|ying|ied)\\b",
@@ -50,10 +54,11 @@ ACTIONS: dict[str, str] = {
     "instalments": "分期|instal{1,2}ments?|pay monthly|split (?:\\w+ )?payments?",
     "resend": "重新发送|重发|补发|再发|resend\\w*|send (?:\\w+ )?again",
     "issue": "开票|开具|开发票|开(?=张|增值税|专票|普票)",
-    "change": "修改|更改|变更|改成|改(?!天|日|善|进|装|革)|\\bchang\\w+|\\bmodif\\w+|\\bedit\\w*|\\bupdat\\w+"
+    "change": "修改|更改|变更|改成|改(?!了|过|编|天|日|善|进|装|革)|\\bchang\\w+|\\bmodif\\w+|\\bedit\\w*"
+    "|\\bupdat\\w+"
     "|\\bcorrect(?:ing)?\\b|amend\\w*",
     "remove": "卸载|删除|清空|删掉|清除|移除|删|uninstall\\w*|\\bdelet\\w+|\\bremov\\w+|\\beras\\w+",
-    "add": "添加|新增|增添|加上|\\badd(?:ing|ed)?\\b",
+    "add": "添加|加(?=好友|微信|群)|新增|增添|加上|\\badd(?:ing|ed)?\\b",
     "install": "安装|下载|装上|\\binstall(?!ment)\\w*|\\bdownload\\w*",
     "dispatch": "发货|寄出|发出|出库|发快递|\\bship(?:ped|s|ping)?\\b|dispatch\\w*|sent out",
     "deliver": "到货|送到|送达|送货|配送|派送|派件|deliver\\w*|\\barriv\\w+",
@@ -148,6 +153,7 @@ POLES: tuple[tuple[str, str, str], ...] = (
     ("invoice", "专票|专用发票|增值税|\\bvat\\b", "普票|普通发票"),
     ("temperature of trade", "收货|receiving", "发货|shipping"),
     ("entrance", "\\benter\\b|入口|进入", "\\bexit\\b|出口|离开"),
+    ("loss", "丢|不见了|\\blost\\b|missing|stolen", "坏|破损|碎|\\bbrok\\w+|damaged?\\b|cracked"),
     ("truth", "\\bwith\\b(?! my| the)|含|包含|\\binclud\\w+", "\\bwithout\\b|不含|不包含|exclud\\w+"),
 )
 

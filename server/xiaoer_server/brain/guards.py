@@ -279,8 +279,10 @@ def _names_differ(one: Facts, other: Facts) -> bool:
 
 def _actions_differ(one: frozenset[str], other: frozenset[str]) -> bool:
     strong_one, strong_other = one - WEAK, other - WEAK
-    if strong_one or strong_other:
+    if strong_one and strong_other:
         return strong_one != strong_other
+    # One of them names no action that is known here, or a weak one. No word for it is no other action: 填错了能改吗,
+    # 填错了怎么办.
     return bool(one) and bool(other)
 
 

@@ -227,7 +227,7 @@ class Intents:
             head = Head.load(found[1], encoder=encoder)
         except HeadError as error:
             raise BadRequest(f"Version {found[0]} cannot be used: {error}.", code="head_refused") from None
-        raw = head.logits(vectors).astype(np.float64)
+        raw = head.logits(vectors)
         how = f"version {found[0]} on {len(labelled)} texts"
         names = head.header.labels
         return evaluate_scores(how, names, raw, [label for _, label in labelled], head.inside(raw), self._threshold)

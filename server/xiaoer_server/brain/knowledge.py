@@ -22,6 +22,7 @@ from ..infer.interface import Infer
 from ..store.articles import Article, Articles, by_topic
 from ..store.chunks import Chunk, Chunks, searchable
 from ..store.engine import Store
+from ..store.search import SearchReader
 from . import book as books
 from .book import WHOLE, Book, words_of_topics
 from .concepts import SPOKEN
@@ -111,6 +112,7 @@ class Knowledge:
     ) -> None:
         self._articles = Articles(store)
         self._chunks = Chunks(store)
+        self._reader = SearchReader(store)
         self._folder = folder if folder is not None else store.folder / "knowledge"
         self._books: OrderedDict[str, asyncio.Task[Book]] = OrderedDict()
         self._versions: dict[str, int] = {}
@@ -160,25 +162,16 @@ class Knowledge:
         near: list[Hit] = []
         if self.meaning is not None and by != "words":
             near = await self.meaning.search(tenant, question)
-        proposed: list[tuple[int, str]] = []
-        if by != "meaning":
-            proposed = await self._chunks.candidates(tenant, _phrases(asked, book.vocabulary), PROPOSED)
-        of = dict(proposed)
-        unknown = {hit.chunk for hit in near} - of.keys()
-        if unknown:
-            of |= await self._chunks.topics_of(tenant, unknown)
+        phrases = _phrases(asked, book.vocabulary) if by != "meaning" else []
+        proposed, of = await asyncio.to_thread(self._propose, tenant, phrases, near)
         by_words = [topic for _, topic in proposed]
         by_meaning = [of[hit.chunk] for hit in near if hit.chunk in of]
         names = list(reciprocal_rank((by_words, by_meaning)))[:CANDIDATES]
         wanted = {name: [chunk for chunk, topic in of.items() if topic == name] for name in names}
         topics = await self._topics(tenant, book, wanted)
         cosines = {hit.chunk: hit.cosine for hit in near if hit.part == 0}
-
-        def answers() -> dict[str, Scored]:
-            scored = ((name, topic.answer(asked, language, cosines)) for name, topic in topics.items())
-            return {name: answer for name, answer in scored if answer is not None}
-
-        found = answers() if len(asked.units) <= SHORT else await asyncio.to_thread(answers)
+        known = partial(_answers, topics, asked, language, cosines)
+        found = known() if len(asked.units) <= SHORT else await asyncio.to_thread(known)
         if by == "meaning":
             ranked = {name: max(at) for name, at in nearness(near, of).items() if name in found}
         else:
@@ -189,6 +182,15 @@ class Knowledge:
             Passage(head.slug, head.title, url_of(tenant, head.slug), head.lang, section.text, ranked[name])
             for name, (_, head, section) in ((name, found[name]) for name in best)
         ]
+
+    def _propose(
+        self, tenant: str, phrases: Sequence[str], near: Sequence[Hit]
+    ) -> tuple[list[tuple[int, str]], dict[int, str]]:
+        """What the full text proposes, and the topic of each chunk that either search found. Blocks."""
+        proposed = self._reader.propose(tenant, phrases, PROPOSED)
+        of = dict(proposed)
+        unknown = {hit.chunk for hit in near} - of.keys()
+        return proposed, of | (self._reader.topics_of(tenant, unknown) if unknown else {})
 
     def _ranked(self, found: Mapping[str, Scored], near: Sequence[Hit], of: Mapping[int, str]) -> dict[str, float]:
         """The evidence of each topic."""
@@ -212,6 +214,16 @@ class Knowledge:
     def version(self, tenant: str) -> int:
         """How often what the tenant knows was changed; 0 before it was first read."""
         return self._versions.get(tenant, 0)
+
+    async def read_versions(self, tenants: Iterable[str]) -> dict[str, int]:
+        """The versions of these tenants, before anything else is read of them.
+
+        Raises:
+            SQLAlchemyError: the store cannot be read.
+        """
+        for tenant in tenants:
+            self._versions[tenant] = await self._chunks.edition(tenant)
+        return {tenant: self._versions[tenant] for tenant in tenants}
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -412,9 +424,7 @@ class Knowledge:
         if missing:
             generation = book.generation
             ids = [chunk for name in missing for chunk in wanted[name]]
-            articles = by_topic(await self._articles.heads(tenant, missing))
-            chunks = await self._chunks.of_topics(tenant, missing, ids, WHOLE)
-            learned = await asyncio.to_thread(_analysed, articles, chunks, book.vocabulary, found)
+            learned = await asyncio.to_thread(self._learn, tenant, missing, ids, book.vocabulary, found)
             found |= learned
             # An edit meanwhile may have changed them.
             if book.generation == generation:
@@ -425,6 +435,20 @@ class Knowledge:
             if name in book.topics:
                 book.topics.move_to_end(name)
         return known
+
+    def _learn(
+        self, tenant: str, topics: Sequence[str], ids: Sequence[int], vocabulary: Vocabulary, known: Mapping[str, Topic]
+    ) -> dict[str, Topic]:
+        """Read and analyse topics. Blocks."""
+        articles, chunks = self._reader.load(tenant, topics, ids, WHOLE)
+        return _analysed(by_topic(articles), chunks, vocabulary, known)
+
+
+def _answers(
+    topics: Mapping[str, Topic], asked: Weighed, language: Language, cosines: Mapping[int, float]
+) -> dict[str, Scored]:
+    scored = ((name, topic.answer(asked, language, cosines)) for name, topic in topics.items())
+    return {name: answer for name, answer in scored if answer is not None}
 
 
 def url_of(tenant: str, slug: str) -> str:

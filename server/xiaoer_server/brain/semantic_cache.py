@@ -183,9 +183,11 @@ class SemanticCache:
         if not infer.can_verify:
             self.counts.away += 1
             return None
-        sure = await infer.verify([(asked.text, entry.question) for entry in candidates], deadline=self._deadline)
-        best, entry = max(zip(sure, candidates, strict=True), key=lambda pair: pair[0])
-        if not best >= self.threshold:  # NaN is no probability
+        # The nearest one is the answer to most hits, and the verifier takes as long for each.
+        best, entry = await self._surest(infer, asked.text, candidates[:1])
+        if not best >= self.threshold and len(candidates) > 1:  # NaN is no probability
+            best, entry = await self._surest(infer, asked.text, candidates[1:])
+        if not best >= self.threshold:
             self.counts.unverified += 1
             return None
         # While the verifier thought, the entry may have gone.
@@ -196,6 +198,10 @@ class SemanticCache:
         self._entries.touch(entry)
         self.counts.near += 1
         return entry.cached(best)
+
+    async def _surest(self, infer: Meaning, text: str, candidates: list[Kept]) -> tuple[float, Kept]:
+        sure = await infer.verify([(text, entry.question) for entry in candidates], deadline=self._deadline)
+        return max(zip(sure, candidates, strict=True), key=lambda pair: pair[0])
 
     def _holds(self, entry: Kept, asked: Asked) -> bool:
         """Whether the entry is of the asked knowledge, and not too old; else it goes."""
@@ -335,12 +341,13 @@ class SemanticCache:
     def changed(self, tenant: str, slugs: Collection[str], version: int) -> None:
         """The tenant's knowledge was edited, and is of this version now.
 
-        What was answered from one of these articles goes, and what was answered from none; the rest is unsure.
+        What was answered from one of these articles goes, and what was answered from none; the rest is unsure. The
+        slug `*` stands for any article.
         """
         touched = frozenset(slugs)
         self._versions[tenant] = version
         for entry in self._entries.of(tenant):
-            if not entry.slugs or entry.slugs & touched:
+            if not entry.slugs or entry.slugs & touched or "*" in touched:
                 self._remove(entry)
                 self.counts.changed += 1
             else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..brain.cached import Vectors
+from ..infer.interface import Kind
 
 
 class EncoderLike(Protocol):
@@ -14,7 +15,7 @@ class EncoderLike(Protocol):
 
     version: str
 
-    def embed(self, texts: Sequence[str], kind: str) -> Vectors: ...
+    def embed(self, texts: Sequence[str], kind: Kind) -> Vectors: ...
 
 
 class VerifierLike(Protocol):

@@ -1,8 +1,8 @@
 """Measures the cache against labelled pairs, beside a cosine threshold alone and GPTCache, by the same embeddings.
 
 Two protocols. `pairs`: only `first` is kept; is `second` a hit, and is it right? `store`: all first questions are kept,
-and each second one is asked of all of them; a hit is right if the labels connect the two, directly or through others.
-What the labels do not connect counts as wrong there, though some of it means the same: an upper bound.
+and each second one is asked of all of them; a hit is right if the labels connect the two, directly or through others,
+wrong if they part them, and else counted apart.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..brain.semantic_cache import FLOOR, SemanticCache
 from .labelled import LabelledPair
 from .local import LocalMeaning
 from .peer import Peer
-from .rates import Rates, clusters, percentile, rates
+from .rates import Labels, Rates, percentile, rates
 
 COSINES = tuple(round(0.80 + 0.01 * step, 2) for step in range(20))
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
@@ -144,18 +144,15 @@ async def _verify(
 
 async def _store(cache: SemanticCache, pairs: Sequence[LabelledPair]) -> tuple[Rates, dict[str, float]]:
     """Keep all, ask all, by the cache itself; with the time that hits take, embedding and verifier included."""
-    cluster = clusters(pairs)
-    kept = list(dict.fromkeys(pair.first for pair in pairs))
-    for number, text in enumerate(kept):
+    labels = Labels(pairs)
+    for number, text in enumerate(labels.kept):
         await cache.offer(_asked(text), f"answer {number}")
     cache.forget_vectors()  # an asking pays for its own
-    known = {cluster[text] for text in kept}
-    asked = list(dict.fromkeys(pair.second for pair in pairs))
     exact: list[float] = []
     near: list[float] = []
     missed: list[float] = []
-    hits, right = np.zeros(len(asked), bool), np.zeros(len(asked), bool)
-    for number, text in enumerate(asked):
+    answers: list[str | None] = []
+    for text in labels.asked:
         question = _asked(text)
         began = time.perf_counter()
         found = cache.exact(question)
@@ -165,38 +162,32 @@ async def _store(cache: SemanticCache, pairs: Sequence[LabelledPair]) -> tuple[R
         else:
             found = await cache.near(question)
             (missed if found is None else near).append(time.perf_counter() - began)
-        hits[number] = found is not None
-        right[number] = found is not None and cluster[found.question] == cluster[text]
-    for text in kept[:TIMED]:
+        answers.append(None if found is None else found.question)
+    for text in labels.kept[:TIMED]:
         began = time.perf_counter()
         cache.exact(_asked(text))
         exact.append(time.perf_counter() - began)
-    answerable = sum(cluster[text] in known for text in asked)
     latency = {
         f"ours, {name} p{int(share * 100)}": percentile(taken, share)
         for name, taken in (("exact hit", exact), ("hit by meaning", near), ("miss", missed))
         for share in (0.5, 0.99)
         if taken
     }
-    return rates("ours, store", cache.threshold, hits, right, answerable), latency
+    return labels.rates("ours, store", cache.threshold, answers), latency
 
 
 def _store_cosine(pairs: Sequence[LabelledPair], vectors: Vectors, at: dict[str, int]) -> list[Rates]:
     """The nearest kept question answers, if it is near enough."""
-    cluster = clusters(pairs)
-    kept = list(dict.fromkeys(pair.first for pair in pairs))
-    asked = list(dict.fromkeys(pair.second for pair in pairs))
-    matrix = vectors[[at[text] for text in kept]]
-    best = np.empty(len(asked))
-    right = np.empty(len(asked), bool)
-    for number, text in enumerate(asked):
+    labels = Labels(pairs)
+    matrix = vectors[[at[text] for text in labels.kept]]
+    nearest: list[tuple[float, str]] = []
+    for text in labels.asked:
         cosines = matrix @ vectors[at[text]]
-        nearest = int(cosines.argmax())
-        best[number] = cosines[nearest]
-        right[number] = cluster[kept[nearest]] == cluster[text]
-    known = {cluster[text] for text in kept}
-    answerable = sum(cluster[text] in known for text in asked)
-    return [rates("cosine alone", t, best >= t, right, answerable) for t in COSINES]
+        best = int(cosines.argmax())
+        nearest.append((float(cosines[best]), labels.kept[best]))
+    return [
+        labels.rates("cosine alone", t, [kept if cosine >= t else None for cosine, kept in nearest]) for t in COSINES
+    ]
 
 
 def _asked(text: str) -> Asked:

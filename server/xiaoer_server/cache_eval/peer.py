@@ -17,7 +17,7 @@ import numpy as np
 
 from ..brain.cached import Vectors
 from .labelled import LabelledPair
-from .rates import Rates, clusters, percentile, rates
+from .rates import Labels, Rates, percentile, rates
 
 
 class Peer:
@@ -51,28 +51,22 @@ class Peer:
 
     def store(self, pairs: Sequence[LabelledPair], thresholds: Sequence[float]) -> tuple[list[Rates], dict[str, float]]:
         """All first questions put into it, each second one got, at each threshold."""
-        cluster = clusters(pairs)
-        kept = list(dict.fromkeys(pair.first for pair in pairs))
-        asked = list(dict.fromkeys(pair.second for pair in pairs))
-        known = {cluster[text] for text in kept}
-        answerable = sum(cluster[text] in known for text in asked)
+        labels = Labels(pairs)
         found: list[Rates] = []
         taken: list[float] = []
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its calls of SQLAlchemy are those of an older one
             cache, api = self._cache(folder)
-            for text in kept:
+            for text in labels.kept:
                 api.put(text, text, cache_obj=cache)
             for threshold in thresholds:
                 cache.config.similarity_threshold = threshold
-                hits, right = np.zeros(len(asked), bool), np.zeros(len(asked), bool)
-                for number, text in enumerate(asked):
+                answers: list[str | None] = []
+                for text in labels.asked:
                     began = time.perf_counter()
-                    answer = api.get(text, cache_obj=cache)
+                    answers.append(api.get(text, cache_obj=cache))
                     taken.append(time.perf_counter() - began)
-                    hits[number] = answer is not None
-                    right[number] = answer is not None and cluster[answer] == cluster[text]
-                found.append(rates(self.name, threshold, hits, right, answerable))
+                found.append(labels.rates(self.name, threshold, answers))
             cache.data_manager.close()
         latency = {f"{self.name}, without embedding p{int(s * 100)}": percentile(taken, s) for s in (0.5, 0.99)}
         return found, latency

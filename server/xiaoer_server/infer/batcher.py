@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 #: Batches that may go before waiting passages in a row.
 PATIENCE = 4
 
-#: Batches over which the pace is averaged.
+#: Batches over which a pace that grows is averaged.
 _PACES = 8
 
 #: The wait is taken to be as much longer as the pace may fall meanwhile on a busy machine.
@@ -219,7 +219,9 @@ class Batcher:
                 raise
             if batch[0].kind not in self._bulk:
                 pace = (loop.time() - began) / len(batch)
-                self._pace += (pace - self._pace) / _PACES if self._pace else pace
+                # Slowly up, quickly down: a process that was stopped for a while does not refuse work for long.
+                share = (_PACES if pace > self._pace else 2) if self._pace else 1
+                self._pace += (pace - self._pace) / share
             self._finish(batch, values)
 
     def _take(self, now: float) -> list[_Unit]:

@@ -92,6 +92,17 @@ class InferClient:
         """See `Infer`."""
         return any(node.up and node.verifier for node in self.nodes)
 
+    def verify_threshold(self, wrong_hit_target: float) -> float | None:
+        """The least probability of `verify` from which, and above which, at most this share of hits is wrong.
+
+        Above 1 where no probability is that sure; None where the verifiers do not say, or there is none. Of several
+        addresses the most careful one counts.
+        """
+        found = [
+            _least(node.curve, wrong_hit_target) for node in self.nodes if node.up and node.verifier and node.curve
+        ]
+        return max(found, default=None)
+
     def on_version(self, listener: Callable[[str], None]) -> None:
         """Call this with the new version whenever the encoder's version becomes known or changes."""
         self._listeners.append(listener)
@@ -303,6 +314,16 @@ class InferClient:
             # That it talks is not that its model runs; a text that it has not seen is not answered from memory.
             request = messages.EmbedRequest(texts=[f"check {number}"])
             self._vectors(node, request, await node.call("Embed", request, until, probe=True))
+
+
+def _least(curve: Sequence[tuple[float, float]], target: float) -> float:
+    """Of a curve from its highest threshold down: the lowest one before the first that is worse than the target."""
+    least = 1.1
+    for threshold, wrong in curve:
+        if wrong > target:
+            break
+        least = threshold
+    return least
 
 
 def _probabilities(node: Node, request: Any, answer: Any) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 
 from .heads import Head
 from .interface import Kind, Vectors
+from .manifest import verified
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def load(folder: Path, encoder: str, verifier: str, threads: int) -> Models:
     """Load by name from the folder of models; a name that has no folder there is left out.
 
     Raises:
-        CannotLoad: a model that is there is damaged, or its libraries are not installed.
+        CannotLoad: the encoder is damaged, or its libraries are not installed.
     """
     began = time.monotonic()
     loaded, dimensions = _encoder(folder / encoder, threads) if encoder else (None, 0)
@@ -70,34 +70,10 @@ def load(folder: Path, encoder: str, verifier: str, threads: int) -> Models:
     return Models(loaded, dimensions, judge, version, _load_head)
 
 
-class _Manifest(msgspec.Struct):
-    files: dict[str, str]
-
-
-def _check_files(folder: Path) -> None:
-    """Hold the files of a model against the hashes of its manifest.
-
-    Raises:
-        CannotLoad: there is no manifest, or a file is missing, outside the folder or another than it was.
-    """
-    try:
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
-        for name, expected in manifest.files.items():
-            if Path(name).name != name:
-                raise CannotLoad(f"model {folder.name}: {name!r} is no file of its folder")
-            with (folder / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != expected:
-                raise CannotLoad(f"model {folder.name}: {name} has another hash than its manifest says; pull it again")
-    except (OSError, msgspec.DecodeError) as error:
-        raise CannotLoad(f"model {folder.name}: {error}") from error
-
-
 def _encoder(folder: Path, threads: int) -> tuple[LoadedEncoder | None, int]:
     if not folder.is_dir():
         log.warning("no encoder: %s is not there", folder)
         return None, 0
-    _check_files(folder)
     try:
         from .encoder import Encoder
 
@@ -105,24 +81,26 @@ def _encoder(folder: Path, threads: int) -> tuple[LoadedEncoder | None, int]:
         # The first run is slower than the others, and tells the dimensions.
         vectors = encoder.embed(["你好 hello"], "query")
     except Exception as error:
-        raise CannotLoad(f"model {folder.name}: {error!r}") from error
+        raise CannotLoad(f"model {folder.name}: {error}") from error
     if not np.isfinite(vectors).all():
         log.error("encoder %s gives vectors that are not finite; its answers are refused", encoder.version)
     return encoder, int(vectors.shape[1])
 
 
 def _verifier(folder: Path, threads: int) -> LoadedVerifier | None:
+    """One that cannot be used is left out: what only needs the encoder goes on."""
     if not folder.is_dir():
         log.info("no verifier: %s is not there", folder)
         return None
-    _check_files(folder)
     try:
         from .verifier import PairVerifier
 
+        verified(folder)
         verifier: LoadedVerifier = PairVerifier(folder, threads)
         verifier.verify([("你好", "hello")])
     except Exception as error:
-        raise CannotLoad(f"verifier {folder.name}: {error!r}") from error
+        log.error("verifier %s cannot be used: %s", folder.name, error)
+        return None
     return verifier
 
 

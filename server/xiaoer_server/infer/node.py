@@ -69,6 +69,7 @@ class Node:
         self.version = ""
         self.dimensions = 0
         self.verifier = ""
+        self.curve: list[tuple[float, float]] = []
         self._uploads: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -148,6 +149,7 @@ class Node:
         """
         found = await self.call("Describe", messages.DescribeRequest(), until, probe=True)
         self.verifier = found.verifier
+        self.curve = sorted(((point.threshold, point.wrong) for point in found.verifier_curve), reverse=True)
         self.version, self.dimensions = found.version, found.dimensions
 
     async def upload(self, content: bytes, until: float) -> None:
@@ -196,4 +198,4 @@ class Node:
             if self.seen:
                 log.warning("the model process at %s does not answer; going on without it", self.address)
         elif new is State.CLOSED:
-            log.info("the model process at %s answers again", self.address)
+            log.info("the model process at %s answers", self.address)

@@ -54,8 +54,9 @@ class InferService:
             service.client.start()
             return service
         models = settings.models_in(data)
-        missing = [name for name in _wanted(settings) if not (models / name / "manifest.json").is_file()]
-        makes = missing if settings.pull and _can_make() else []
+        wanted = (settings.model, settings.verifier)
+        missing = [name for name in wanted if name and not (models / name / "manifest.json").is_file()]
+        makes = [name for name in missing if name in RECIPES] if settings.pull and _can_make() else []
         if settings.model in missing and settings.model not in makes:
             log.warning(
                 "no model %r in %s: intents and knowledge go by words alone; get it with `xiaoer models pull %s`",
@@ -106,10 +107,6 @@ class InferService:
             raise
         assert self.supervisor is not None
         self.supervisor.start()
-
-
-def _wanted(settings: InferSettings) -> list[str]:
-    return [name for name in (settings.model, settings.verifier) if name in RECIPES]
 
 
 def _can_make() -> bool:

@@ -24,41 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xiaoer_server/infer/service.proto\x12\x0fxiaoer.infer.v1\"\x11\n\x0f\x44\x65scribeRequest\"U\n\x0b\x44\x65scription\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x10\n\x08verifier\x18\x03 \x01(\t\x12\x0f\n\x07waiting\x18\x04 \x01(\r\"B\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.xiaoer.infer.v1.Kind\"B\n\nEmbeddings\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\".\n\x0f\x43lassifyRequest\x12\x0c\n\x04head\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"*\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"@\n\x06Scores\x12&\n\x06labels\x18\x01 \x03(\x0b\x32\x16.xiaoer.infer.v1.Label\x12\x0e\n\x06inside\x18\x02 \x01(\x02\"J\n\x0e\x43lassification\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\'\n\x06scores\x18\x02 \x03(\x0b\x32\x17.xiaoer.infer.v1.Scores\"#\n\x04Pair\x12\x0c\n\x04left\x18\x01 \x01(\t\x12\r\n\x05right\x18\x02 \x01(\t\"5\n\rVerifyRequest\x12$\n\x05pairs\x18\x01 \x03(\x0b\x32\x15.xiaoer.infer.v1.Pair\"6\n\x0cVerification\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rprobabilities\x18\x02 \x03(\x02\"\'\n\x04Head\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x1a\n\x08Uploaded\x12\x0e\n\x06sha256\x18\x01 \x01(\t*\x1e\n\x04Kind\x12\t\n\x05QUERY\x10\x00\x12\x0b\n\x07PASSAGE\x10\x01\x32\xec\x02\n\x05Infer\x12J\n\x08\x44\x65scribe\x12 .xiaoer.infer.v1.DescribeRequest\x1a\x1c.xiaoer.infer.v1.Description\x12\x43\n\x05\x45mbed\x12\x1d.xiaoer.infer.v1.EmbedRequest\x1a\x1b.xiaoer.infer.v1.Embeddings\x12M\n\x08\x43lassify\x12 .xiaoer.infer.v1.ClassifyRequest\x1a\x1f.xiaoer.infer.v1.Classification\x12G\n\x06Verify\x12\x1e.xiaoer.infer.v1.VerifyRequest\x1a\x1d.xiaoer.infer.v1.Verification\x12:\n\x06Upload\x12\x15.xiaoer.infer.v1.Head\x1a\x19.xiaoer.infer.v1.Uploadedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xiaoer_server/infer/service.proto\x12\x0fxiaoer.infer.v1\"\x11\n\x0f\x44\x65scribeRequest\"\x8a\x01\n\x0b\x44\x65scription\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x10\n\x08verifier\x18\x03 \x01(\t\x12\x0f\n\x07waiting\x18\x04 \x01(\r\x12\x33\n\x0everifier_curve\x18\x05 \x03(\x0b\x32\x1b.xiaoer.infer.v1.CurvePoint\".\n\nCurvePoint\x12\x11\n\tthreshold\x18\x01 \x01(\x01\x12\r\n\x05wrong\x18\x02 \x01(\x01\"B\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.xiaoer.infer.v1.Kind\"B\n\nEmbeddings\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\".\n\x0f\x43lassifyRequest\x12\x0c\n\x04head\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"*\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"@\n\x06Scores\x12&\n\x06labels\x18\x01 \x03(\x0b\x32\x16.xiaoer.infer.v1.Label\x12\x0e\n\x06inside\x18\x02 \x01(\x02\"J\n\x0e\x43lassification\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\'\n\x06scores\x18\x02 \x03(\x0b\x32\x17.xiaoer.infer.v1.Scores\"#\n\x04Pair\x12\x0c\n\x04left\x18\x01 \x01(\t\x12\r\n\x05right\x18\x02 \x01(\t\"5\n\rVerifyRequest\x12$\n\x05pairs\x18\x01 \x03(\x0b\x32\x15.xiaoer.infer.v1.Pair\"6\n\x0cVerification\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rprobabilities\x18\x02 \x03(\x02\"\'\n\x04Head\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x1a\n\x08Uploaded\x12\x0e\n\x06sha256\x18\x01 \x01(\t*\x1e\n\x04Kind\x12\t\n\x05QUERY\x10\x00\x12\x0b\n\x07PASSAGE\x10\x01\x32\xec\x02\n\x05Infer\x12J\n\x08\x44\x65scribe\x12 .xiaoer.infer.v1.DescribeRequest\x1a\x1c.xiaoer.infer.v1.Description\x12\x43\n\x05\x45mbed\x12\x1d.xiaoer.infer.v1.EmbedRequest\x1a\x1b.xiaoer.infer.v1.Embeddings\x12M\n\x08\x43lassify\x12 .xiaoer.infer.v1.ClassifyRequest\x1a\x1f.xiaoer.infer.v1.Classification\x12G\n\x06Verify\x12\x1e.xiaoer.infer.v1.VerifyRequest\x1a\x1d.xiaoer.infer.v1.Verification\x12:\n\x06Upload\x12\x15.xiaoer.infer.v1.Head\x1a\x19.xiaoer.infer.v1.Uploadedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xiaoer_server.infer.service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KIND']._serialized_start=747
-  _globals['_KIND']._serialized_end=777
+  _globals['_KIND']._serialized_start=849
+  _globals['_KIND']._serialized_end=879
   _globals['_DESCRIBEREQUEST']._serialized_start=54
   _globals['_DESCRIBEREQUEST']._serialized_end=71
-  _globals['_DESCRIPTION']._serialized_start=73
-  _globals['_DESCRIPTION']._serialized_end=158
-  _globals['_EMBEDREQUEST']._serialized_start=160
-  _globals['_EMBEDREQUEST']._serialized_end=226
-  _globals['_EMBEDDINGS']._serialized_start=228
-  _globals['_EMBEDDINGS']._serialized_end=294
-  _globals['_CLASSIFYREQUEST']._serialized_start=296
-  _globals['_CLASSIFYREQUEST']._serialized_end=342
-  _globals['_LABEL']._serialized_start=344
-  _globals['_LABEL']._serialized_end=386
-  _globals['_SCORES']._serialized_start=388
-  _globals['_SCORES']._serialized_end=452
-  _globals['_CLASSIFICATION']._serialized_start=454
-  _globals['_CLASSIFICATION']._serialized_end=528
-  _globals['_PAIR']._serialized_start=530
-  _globals['_PAIR']._serialized_end=565
-  _globals['_VERIFYREQUEST']._serialized_start=567
-  _globals['_VERIFYREQUEST']._serialized_end=620
-  _globals['_VERIFICATION']._serialized_start=622
-  _globals['_VERIFICATION']._serialized_end=676
-  _globals['_HEAD']._serialized_start=678
-  _globals['_HEAD']._serialized_end=717
-  _globals['_UPLOADED']._serialized_start=719
-  _globals['_UPLOADED']._serialized_end=745
-  _globals['_INFER']._serialized_start=780
-  _globals['_INFER']._serialized_end=1144
+  _globals['_DESCRIPTION']._serialized_start=74
+  _globals['_DESCRIPTION']._serialized_end=212
+  _globals['_CURVEPOINT']._serialized_start=214
+  _globals['_CURVEPOINT']._serialized_end=260
+  _globals['_EMBEDREQUEST']._serialized_start=262
+  _globals['_EMBEDREQUEST']._serialized_end=328
+  _globals['_EMBEDDINGS']._serialized_start=330
+  _globals['_EMBEDDINGS']._serialized_end=396
+  _globals['_CLASSIFYREQUEST']._serialized_start=398
+  _globals['_CLASSIFYREQUEST']._serialized_end=444
+  _globals['_LABEL']._serialized_start=446
+  _globals['_LABEL']._serialized_end=488
+  _globals['_SCORES']._serialized_start=490
+  _globals['_SCORES']._serialized_end=554
+  _globals['_CLASSIFICATION']._serialized_start=556
+  _globals['_CLASSIFICATION']._serialized_end=630
+  _globals['_PAIR']._serialized_start=632
+  _globals['_PAIR']._serialized_end=667
+  _globals['_VERIFYREQUEST']._serialized_start=669
+  _globals['_VERIFYREQUEST']._serialized_end=722
+  _globals['_VERIFICATION']._serialized_start=724
+  _globals['_VERIFICATION']._serialized_end=778
+  _globals['_HEAD']._serialized_start=780
+  _globals['_HEAD']._serialized_end=819
+  _globals['_UPLOADED']._serialized_start=821
+  _globals['_UPLOADED']._serialized_end=847
+  _globals['_INFER']._serialized_start=882
+  _globals['_INFER']._serialized_end=1246
 # @@protoc_insertion_point(module_scope)

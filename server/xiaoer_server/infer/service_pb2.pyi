@@ -19,16 +19,26 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Description(_message.Message):
-    __slots__ = ("version", "dimensions", "verifier", "waiting")
+    __slots__ = ("version", "dimensions", "verifier", "waiting", "verifier_curve")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     VERIFIER_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
+    VERIFIER_CURVE_FIELD_NUMBER: _ClassVar[int]
     version: str
     dimensions: int
     verifier: str
     waiting: int
-    def __init__(self, version: _Optional[str] = ..., dimensions: _Optional[int] = ..., verifier: _Optional[str] = ..., waiting: _Optional[int] = ...) -> None: ...
+    verifier_curve: _containers.RepeatedCompositeFieldContainer[CurvePoint]
+    def __init__(self, version: _Optional[str] = ..., dimensions: _Optional[int] = ..., verifier: _Optional[str] = ..., waiting: _Optional[int] = ..., verifier_curve: _Optional[_Iterable[_Union[CurvePoint, _Mapping]]] = ...) -> None: ...
+
+class CurvePoint(_message.Message):
+    __slots__ = ("threshold", "wrong")
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    WRONG_FIELD_NUMBER: _ClassVar[int]
+    threshold: float
+    wrong: float
+    def __init__(self, threshold: _Optional[float] = ..., wrong: _Optional[float] = ...) -> None: ...
 
 class EmbedRequest(_message.Message):
     __slots__ = ("texts", "kind")

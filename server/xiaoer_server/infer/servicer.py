@@ -63,6 +63,10 @@ class InferService(stubs.InferServicer):
             version=encoder.version if encoder is not None else "",
             dimensions=self._models.dimensions,
             verifier=self._models.verifier_version,
+            verifier_curve=[
+                messages.CurvePoint(threshold=point.threshold, wrong=point.wrong)
+                for point in getattr(self._models.verifier, "curve", ())
+            ],
             waiting=self.batcher.waiting,
         )
 

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .head import Floats, Head, Header, softmax, whitened
+from .head import EXEMPLARS, Floats, Head, Header, Weights, softmax, whitened
 
 #: Of each intent there must be so many examples, and of intents so many.
 EXAMPLES, INTENTS = 4, 2
@@ -29,7 +29,7 @@ EXAMPLES, INTENTS = 4, 2
 SMOOTHING = 1.0
 
 #: The inverse of the penalty on the weights. Both were chosen on a part of CLINC150's and BANKING77's training sets.
-PENALTY = 30.0
+PENALTY = 10.0
 
 ROUNDS = 4
 
@@ -72,8 +72,10 @@ def train(
     progress(f"calibrating on {ROUNDS} parts")
     temperature, scale, middle, unknown = _calibrate(embeddings, numbers, len(names))
     progress(f"training on {len(labels)} examples of {len(names)} intents")
-    parts = _fit(embeddings, numbers)
-    header = Header(encoder, int(embeddings.shape[1]), names, temperature, scale, middle)
+    weights = _fit(embeddings, numbers)
+    counts = np.diff([*weights.starts, len(weights.examples)]).tolist()
+    step = float(np.abs(weights.examples).max()) / 127
+    header = Header(encoder, int(embeddings.shape[1]), names, temperature, scale, middle, counts, step)
     report = {
         "examples": len(labels),
         "intents": len(names),
@@ -81,7 +83,7 @@ def train(
         "unseen_intents_auroc": round(unknown, 4),
         "seconds": round(time.monotonic() - began, 2),
     }
-    return Trained(Head(header, *parts), report)
+    return Trained(Head(header, weights), report)
 
 
 def check(labels: Sequence[str]) -> None:
@@ -109,30 +111,33 @@ def folds(numbers: NDArray[np.int64], count: int, seed: int = _SEED) -> NDArray[
     return found
 
 
-def _fit(embeddings: Floats, numbers: NDArray[np.int64]) -> tuple[Floats, Floats, Floats, Floats]:
-    """Mean, whitening, weights and bias."""
+def _fit(embeddings: Floats, numbers: NDArray[np.int64]) -> Weights:
     try:
         from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
     except ImportError as error:
         raise TrainingError(f"training needs scikit-learn: pip install 'xiaoer[models]' ({error})") from None
-    mean = embeddings.mean(axis=0)
+    mean = embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
     values, vectors = np.linalg.eigh(np.cov((embeddings - mean).T.astype(np.float64)))
     values = np.maximum(values, 0.0)
-    whiten = (vectors / np.sqrt(values + SMOOTHING * values.mean() + 1e-12)).astype(np.float32)
+    scaled = vectors / np.sqrt(values + SMOOTHING * values.mean() + 1e-12)
+    whiten = np.ascontiguousarray(scaled, np.float32)
+    turned = whitened(embeddings, mean, whiten)
     model = LogisticRegression(C=PENALTY, max_iter=300, tol=1e-3)
-    model.fit(whitened(embeddings, mean, whiten), numbers)
-    weights, bias = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
-    if len(weights) == 1:
+    model.fit(turned, numbers)
+    rows, bias = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
+    if len(rows) == 1:
         # Two classes have one row, for the second.
-        weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
-    return mean.astype(np.float32), whiten, weights, bias
+        rows, bias = np.concatenate([-rows / 2, rows / 2]), np.concatenate([-bias / 2, bias / 2])
+    return Weights(mean, whiten, rows, bias, *_examples(turned, numbers))
 
 
-def logits(parts: tuple[Floats, Floats, Floats, Floats], embeddings: Floats) -> NDArray[np.float64]:
-    """As `Head.logits`, of what `_fit` gave."""
-    mean, whiten, weights, bias = parts
-    found: NDArray[np.float64] = (whitened(embeddings, mean, whiten) @ weights.T + bias).astype(np.float64)
-    return found
+def _examples(turned: Floats, numbers: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    """The examples that a head keeps, intent by intent, and where each intent's begin."""
+    random = np.random.default_rng(_SEED)
+    most = max(1, EXEMPLARS // (int(numbers.max()) + 1))
+    taken = [random.permutation(np.flatnonzero(numbers == number))[:most] for number in np.unique(numbers)]
+    starts = np.cumsum([0, *(len(rows) for rows in taken[:-1])])
+    return np.ascontiguousarray(turned[np.concatenate(taken)]), starts
 
 
 def cross_validate(embeddings: Floats, numbers: NDArray[np.int64], count: int = 5) -> NDArray[np.float64]:
@@ -140,8 +145,7 @@ def cross_validate(embeddings: Floats, numbers: NDArray[np.int64], count: int = 
     found = np.zeros((len(numbers), int(numbers.max()) + 1))
     part = folds(numbers, count)
     for held in range(count):
-        parts = _fit(embeddings[part != held], numbers[part != held])
-        found[part == held] = logits(parts, embeddings[part == held])
+        found[part == held] = _fit(embeddings[part != held], numbers[part != held]).scores(embeddings[part == held])
     return found
 
 
@@ -164,11 +168,11 @@ def _calibrate(embeddings: Floats, numbers: NDArray[np.int64], intents: int) -> 
         left = np.unique(numbers[fitted])
         if len(left) < INTENTS or not heard.any():
             continue
-        parts = _fit(embeddings[fitted], np.searchsorted(left, numbers[fitted]))
-        raw = logits(parts, embeddings[heard])
+        weights = _fit(embeddings[fitted], np.searchsorted(left, numbers[fitted]))
+        raw = weights.scores(embeddings[heard])
         known.append(_widened(raw, intents))
         targets.append(np.searchsorted(left, numbers[heard]))
-        tops.append((raw.max(axis=1), logits(parts, embeddings[away]).max(axis=1) if away.any() else np.zeros(0)))
+        tops.append((raw.max(axis=1), weights.scores(embeddings[away]).max(axis=1) if away.any() else np.zeros(0)))
     temperature = _temperature(np.concatenate(known), np.concatenate(targets))
     inner = np.concatenate([top for top, _ in tops])
     outer = np.concatenate([top for _, top in tops])

@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .opposites import opposite
+
 BOS, PAD, EOS = 0, 1, 2
 MAX_TOKENS = 62
 MAX_CHARACTERS = 400
@@ -22,7 +24,7 @@ class VerifierError(ValueError):
 class CurvePoint(msgspec.Struct, frozen=True):
     """At `threshold` and above: `recall` of the pairs that ask the same, `wrong` of the hits that do not.
 
-    `wrong` is the upper end of what the calibration pairs allow, in the worst of their domains.
+    `wrong` is the upper end of what the calibration pairs allow, their domains taken together.
     """
 
     threshold: float
@@ -78,16 +80,16 @@ class PairVerifier:
         """The probability that both ask for the same thing, for each pair; the order in a pair makes no difference.
 
         0.0 where a question is empty or too long to be compared whole (over 62 tokens or 400 characters): cut off, two
-        long texts would look alike. Raises TypeError on what is not a string, VerifierError
+        long texts would look alike; and where one word turns the meaning round (`opposites`). Raises TypeError on what is not a string, VerifierError
         on a result that is no number.
         """
         found = [0.0] * len(pairs)
         rows: list[tuple[int, list[int], list[int]]] = []
         for index, (first, second) in enumerate(pairs):
-            if not isinstance(first, str) or not isinstance(second, str):
-                raise TypeError(f"a question is a string, not {type(first).__name__} and {type(second).__name__}")
+            if kinds := {type(text).__name__ for text in (first, second)} - {"str"}:
+                raise TypeError(f"a question is a string, not {', '.join(sorted(kinds))}")
             one, other = (self._ids(text) for text in sorted((first, second)))
-            if one and other:
+            if one and other and not opposite(first, second):
                 rows.append((index, one, other))
         rows.sort(key=lambda row: len(row[1]) + len(row[2]))
         for start in range(0, len(rows), _BATCH):

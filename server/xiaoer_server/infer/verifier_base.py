@@ -116,6 +116,6 @@ def tokenizer(base: Base) -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
     made = Tokenizer(models.Unigram(base.pieces, unk_id=3, byte_fallback=False))
-    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("  ", " ")])  # type: ignore[assignment]
-    made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=False)  # type: ignore[assignment]
+    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("  ", " ")])
+    made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=False)
     return made

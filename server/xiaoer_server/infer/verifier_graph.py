@@ -47,11 +47,13 @@ class Graph:
         return name
 
     def linear(self, x: str, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-        product = self._quantized(x, weights) if self._int8 else self.add("MatMul", x, self.constant(weights.T))
+        product = (
+            self._quantized(x, weights) if self._int8 else self.add("MatMul", x, self.constant(weights.T, np.float32))
+        )
         return self.add("Add", product, self.constant(bias, np.float32))
 
     def _quantized(self, x: str, weights: NDArray[np.float32]) -> str:
-        """int8 weights with a scale an output, uint8 inputs with a scale a call; ONNX Runtime joins it to one kernel."""
+        """int8 weights with a scale an output, uint8 inputs with one a call; ONNX Runtime joins it to one kernel."""
         scales = np.maximum(np.abs(weights).max(axis=1) / 127, 1e-12).astype(np.float32)
         whole = np.clip(np.rint(weights / scales[:, None]), -127, 127).astype(np.int8)
         if x not in self._dynamic:

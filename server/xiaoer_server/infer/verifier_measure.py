@@ -26,7 +26,7 @@ SEED = 77
 PAIRS = 1500
 TARGET = 0.005
 _LOGITS = np.arange(0.0, 9.01, 0.1)
-_CONFIDENCE = 0.8
+_FEWEST_HITS = 150  # fewer say nothing about a share of 0.5 %, even with none wrong
 
 
 class Reached(NamedTuple):
@@ -83,11 +83,15 @@ def upper(wrong: int, hits: int) -> float:
 
 
 def curve(scored: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]) -> list[CurvePoint]:
-    """Recall (mean of the domains) and wrong hits (of all domains' hits together, upper end) over thresholds."""
+    """Recall (mean of the domains) and wrong hits (of all domains' hits together, upper end) over thresholds, as far as
+    there are hits enough to say.
+    """
     points = []
     for threshold in 1 / (1 + np.exp(-_LOGITS)):
         hits = [(same[scores >= threshold], int(same.sum())) for scores, same in scored.values()]
         together = np.concatenate([hit for hit, _ in hits])
+        if len(together) < _FEWEST_HITS:
+            break
         recall = float(np.mean([hit.sum() / total for hit, total in hits]))
         wrong = upper(int((~together).sum()), len(together))
         points.append(CurvePoint(round(float(threshold), 7), round(recall, 4), round(wrong, 5)))

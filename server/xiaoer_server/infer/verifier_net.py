@@ -117,9 +117,8 @@ class Verifier(nn.Module):
         logits: Tensor = self.score(self.dropout(functional.gelu(self.hidden(features))))
         return logits.squeeze(1)
 
-    def adapter(self) -> dict[str, NDArray[Any]]:
-        """What was trained, float16, by the names `verifier_graph.build` reads."""
-        found: dict[str, Tensor] = {
+    def _trained(self) -> dict[str, Tensor]:
+        found: dict[str, Tensor | None] = {
             "head.1.w": self.hidden.weight,
             "head.1.b": self.hidden.bias,
             "head.2.w": self.score.weight,
@@ -131,35 +130,22 @@ class Verifier(nn.Module):
             for name, norm in layer.norms.items():
                 found[f"{index}.{name.replace('_', '.')}"] = norm
             for name, part in layer.updates.items():
-                found |= {
-                    f"{index}.{name}.a": part.down,
-                    f"{index}.{name}.b": part.up,
-                    f"{index}.{name}.bias": part.bias,
-                }
+                for key, parameter in (("a", part.down), ("b", part.up), ("bias", part.bias)):
+                    found[f"{index}.{name}.{key}"] = parameter
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+    def adapter(self) -> dict[str, NDArray[Any]]:
+        """What was trained, float16, by the names `verifier_graph.build` reads."""
         arrays: dict[str, NDArray[Any]] = {
-            name: value.detach().numpy().astype(np.float16) for name, value in found.items()
+            name: tensor.detach().numpy().astype(np.float16) for name, tensor in self._trained().items()
         }
         return arrays | {"lower": np.array(self.lower)}
 
     def resume(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Set what was trained to an adapter's values. Raises KeyError or RuntimeError when it is of another shape."""
-        own = {
-            "head.1.w": self.hidden.weight,
-            "head.1.b": self.hidden.bias,
-            "head.2.w": self.score.weight,
-            "head.2.b": self.score.bias,
-        }
         with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(torch.tensor(arrays[name]))
-            for index in range(self.lower, LAYERS):
-                layer = self.stack[index]
-                layer.cross.copy_(torch.tensor(arrays[f"{index}.cross"]))
-                for name, norm in layer.norms.items():
-                    norm.copy_(torch.tensor(arrays[f"{index}.{name.replace('_', '.')}"]))
-                for name, part in layer.updates.items():
-                    for key, parameter in (("a", part.down), ("b", part.up), ("bias", part.bias)):
-                        parameter.copy_(torch.tensor(arrays[f"{index}.{name}.{key}"]))
+            for name, tensor in self._trained().items():
+                tensor.copy_(torch.tensor(arrays[name]))
 
 
 def _mean(x: Tensor, where: Tensor) -> Tensor:

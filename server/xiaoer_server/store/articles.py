@@ -91,14 +91,6 @@ class Articles:
         """The articles of these topics, by slug."""
         return await self._read(articles.c.tenant == tenant, articles.c.topic.in_(topics))
 
-    async def heads(self, tenant: str, topics: Collection[str]) -> list[Article]:
-        """The articles of these topics, by slug, without their bodies."""
-        row = articles.c
-        shown = (row.slug, row.topic, row.lang, row.title, row.asks)
-        statement = select(*shown).where(row.tenant == tenant, row.topic.in_(topics)).order_by(row.slug)
-        async with self._store.engine.connect() as connection:
-            return [Article(*found, "") for found in await connection.execute(statement)]
-
     async def of_slugs(self, tenant: str, slugs: Collection[str]) -> list[Article]:
         """The articles of these slugs, by slug."""
         return await self._read(articles.c.tenant == tenant, articles.c.slug.in_(slugs))

@@ -6,7 +6,7 @@ trigram is the whole pair, and ` 退 ` a single character. Triggers keep the ind
 transaction, whoever writes.
 
 Every edit counts the tenant's edition up in its own transaction. What other engines have for full text (MySQL's ngram
-parser, PostgreSQL's tsvector) would stand in for `candidates` and for the triggers; nothing else here is SQLite's.
+parser, PostgreSQL's tsvector) would stand in for the statements of `search.py` and for the triggers.
 """
 
 from __future__ import annotations
@@ -67,12 +67,6 @@ editions = Table(
     **MYSQL,
 )
 
-#: bm25 weights of the index's columns: title, asks, body.
-_CANDIDATES = text(
-    "SELECT c.id, c.topic FROM chunks_index JOIN chunks AS c ON c.id = chunks_index.rowid"
-    " WHERE chunks_index MATCH :query AND c.tenant = :tenant"
-    " ORDER BY bm25(chunks_index, 4.0, 3.0, 1.0) LIMIT :limit"
-)
 _TENANT: BindParameter[str] = bindparam("of_tenant")
 _SLUG: BindParameter[str] = bindparam("of_slug")
 _OF_TENANT = select(chunks.c.id).where(chunks.c.tenant == _TENANT)
@@ -160,21 +154,6 @@ class Chunks:
         statement = select(articles.c.slug).where(articles.c.tenant == tenant, ~having).limit(limit)
         async with self._store.engine.connect() as connection:
             return list((await connection.execute(statement)).scalars())
-
-    async def candidates(self, tenant: str, phrases: Iterable[str], limit: int) -> list[tuple[int, str]]:
-        """(id, topic) of the chunks that bm25 ranks first, best first."""
-        query = match_query(phrases)
-        if not query:
-            return []
-        values = {"query": query, "tenant": tenant, "limit": limit}
-        async with self._store.engine.connect() as connection:
-            return [(row[0], row[1]) for row in await connection.execute(_CANDIDATES, values)]
-
-    async def topics_of(self, tenant: str, ids: Collection[int]) -> dict[int, str]:
-        """The topics of these chunks; those that are gone are not in it."""
-        statement = select(chunks.c.id, chunks.c.topic).where(chunks.c.tenant == tenant, chunks.c.id.in_(ids))
-        async with self._store.engine.connect() as connection:
-            return {row[0]: row[1] for row in await connection.execute(statement)}
 
     async def of_topics(self, tenant: str, topics: Collection[str], ids: Collection[int], whole: int) -> list[Found]:
         """The chunks of these topics, in order: of articles with more than `whole` parts only those of `ids`."""

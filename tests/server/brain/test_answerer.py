@@ -60,3 +60,11 @@ def test_a_title_is_no_markup_and_headings_are_not_loud() -> None:
     text = compose("退款", [odd], threshold=0.5).text
     assert "\\[x\\](javascript:1) \\*y\\*" in text
     assert text.endswith("**大**\n\n正文")
+
+
+def test_a_fixed_answer_is_given_word_for_word() -> None:
+    fixed = Passage("id", "几点开门", "", "zh", "**九点**。", 1.0, fixed=True)
+    answer = compose("几点开门", [fixed], threshold=0.5)
+    assert (answer.text, answer.sources, answer.confident) == ("**九点**。", [], True)
+    named = Passage("hours", "几点开门", "/help/demo/hours", "zh", "九点。", 1.0, fixed=True)
+    assert [source.url for source in compose("几点开门", [named], threshold=0.5).sources] == ["/help/demo/hours"]

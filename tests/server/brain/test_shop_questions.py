@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from xiaoer_server.brain import kb_eval
 from xiaoer_server.brain.answerer import compose
 from xiaoer_server.brain.knowledge import Knowledge, Passage
 from xiaoer_server.brain.language import fold
@@ -71,3 +72,21 @@ async def test_answers_are_right_or_honest(store: Store, capsys: pytest.CaptureF
     assert right / len(IN) >= 0.8
     assert wrong / len(IN) <= 0.06
     assert false / len(OUT) <= 0.1
+
+
+async def test_questions_that_nothing_was_tuned_on(store: Store) -> None:
+    """The set that is shipped with the demo, by words alone; with the model it is measured by `xiaoer kb eval`."""
+    questions = kb_eval.demo_questions()
+    inside = [question for question in questions if question.slugs]
+    assert len(inside) >= 120
+    assert {question.question for question in QUESTIONS}.isdisjoint(question.question for question in questions)
+    for lang in ("zh", "en"):
+        assert sum(question.lang == lang for question in inside) >= 60
+    await shop.load(store, "demo")
+    slugs = {article.slug for article in shop.articles()}
+    assert all(set(question.slugs) <= slugs for question in questions)
+    figures = await kb_eval.measure(Knowledge(store), "demo", questions, by="words")
+    assert figures.recall >= 0.95
+    assert figures.mrr >= 0.85
+    assert figures.wrong <= 0.1
+    assert figures.false <= 0.15

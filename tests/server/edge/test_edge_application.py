@@ -111,6 +111,7 @@ async def test_schema_names_what_there_is(edge: Edge) -> None:
         ("get", "/api/chat/messages"),
         ("post", "/api/chat/messages"),
         ("get", "/api/chat/events"),
+        ("post", "/api/chat/feedback"),
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/metrics"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xiaoer_server.infer import verifier_base, verifier_build, verifier_measure
+from xiaoer_server.infer.opposites import opposite
 from xiaoer_server.infer.pairs import Pair
 from xiaoer_server.infer.verifier import CurvePoint, PairVerifier, VerifierError
 
@@ -40,6 +41,15 @@ def test_the_pairs_of_the_issue(verifier: PairVerifier) -> None:
     assert min(verifier.verify(SAME)) > 0.5
     assert min(verifier.verify(SAME)) > max(verifier.verify(OTHER))
     assert max(verifier.verify(OTHER)) < verifier.threshold
+
+
+def test_one_word_turns_the_meaning() -> None:
+    assert opposite("怎么把钱转出来", "怎么把钱转进去")
+    assert opposite("额度怎么降低", "怎么提高额度")
+    assert opposite("activate roaming", "how do I deactivate roaming")
+    assert not opposite("会员关了怎么打开", "怎么打开会员")
+    assert not opposite("怎么退款", "我要退钱")
+    assert not opposite("deactivate roaming", "turn off roaming")
 
 
 def test_the_order_of_a_pair_makes_no_difference(verifier: PairVerifier) -> None:

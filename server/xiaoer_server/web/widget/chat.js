@@ -68,9 +68,7 @@ export class Chat {
     if (seq > this.told && this.connection.send({ type: "read", seq })) this.told = seq;
   }
 
-  /** Whether an answer helped; said once more it is no news. */
   judge(entry, value) {
-    if (entry.opinion === value) return;
     if (!this.connection.send({ type: "feedback", seq: entry.seq, value })) return this.view.complain("timeout");
     entry.opinion = value;
     this.view.changed(entry);

@@ -12,11 +12,10 @@ function safeLink(address, base) {
 }
 
 export class Row {
-  constructor(entry, server, retry, judge) {
+  constructor(entry, server, chat) {
     this.entry = entry;
     this.server = server;
-    this.retry = retry;
-    this.judge = judge;
+    this.chat = chat;
     this.author = h("span", { class: "sr" });
     this.time = h("div", { class: "time", hidden: true });
     this.name = h("div", { class: "name", hidden: true });
@@ -80,31 +79,26 @@ export class Row {
     });
     if (!links.length) return;
     this.sources = h("div", { class: "sources" }, h("span", {}, t.sources), ...links);
-    // The thumbs stay where they are: a node that is put in again loses the focus.
     this.node.insertBefore(this.sources, this.thumbs ?? null);
   }
 
-  /** Under a whole answer; the buttons stay the same nodes, so that the focus stays where it is. */
+  /** The same nodes each time keep the focus. */
   showThumbs(t) {
     const { role, done, interrupted, opinion } = this.entry;
     if (role !== "assistant" || !done || interrupted) return;
+    const values = ["up", "down"];
     if (!this.thumbs) {
       const button = (value) =>
-        h("button", { type: "button", class: value, onclick: () => this.judge(this.entry, value) }, icon("thumb"));
-      this.up = button("up");
-      this.down = button("down");
-      this.thanks = h("span", { role: "status" });
-      this.thumbs = h("div", { class: "thumbs", role: "group" }, this.up, this.down, this.thanks);
+        h("button", { type: "button", class: value, onclick: () => this.chat.judge(this.entry, value) }, icon("thumb"));
+      this.thumbs = h("div", { class: "thumbs" }, ...values.map(button), h("span", { role: "status" }));
       this.node.append(this.thumbs);
     }
-    this.thumbs.setAttribute("aria-label", t.helped);
-    for (const [button, value] of [[this.up, "up"], [this.down, "down"]]) {
-      button.setAttribute("aria-label", t[value]);
-      button.setAttribute("aria-pressed", String(opinion === value));
-      button.title = t[value];
-    }
-    const said = opinion ? t.thanks : "";
-    if (this.thanks.textContent !== said) this.thanks.textContent = said;
+    const nodes = this.thumbs.children;
+    values.forEach((value, at) => {
+      nodes[at].ariaLabel = nodes[at].title = t[value];
+      nodes[at].ariaPressed = opinion === value;
+    });
+    nodes[2].textContent = opinion ? t.thanks : "";
   }
 
   showNote(t) {
@@ -112,7 +106,7 @@ export class Row {
     const { state, reason, interrupted, clientId } = this.entry;
     let note = null;
     if (state === "failed") {
-      const again = h("button", { type: "button", onclick: () => this.retry(this.entry) }, t.retry);
+      const again = h("button", { type: "button", onclick: () => this.chat.outbox.retry(this.entry) }, t.retry);
       note = h("div", { class: "note bad" }, `${t.errors[reason] ?? t.errors.other} `, again);
     } else if (state === "sending") {
       note = h("div", { class: "note" }, t.errors[reason] ?? t.sending);

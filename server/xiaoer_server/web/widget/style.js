@@ -112,12 +112,11 @@ header :focus-visible { outline-color: currentColor; outline-offset: -2px; }
   border-radius: 999px; color: var(--accent-text); text-decoration: none; box-shadow: inset 0 0 0 1px var(--line); }
 .sources a:hover { background: var(--soft); text-decoration: underline; text-underline-offset: 2px; }
 .sources svg { flex: none; width: 15px; height: 15px; }
-.thumbs { display: flex; align-items: center; gap: 2px; margin: 2px 0 2px 2px; color: var(--quiet); font-size: 12.5px; }
-.thumbs button { display: grid; place-items: center; width: 32px; height: 32px; border-radius: 50%; }
-.thumbs button:hover { background: var(--soft); color: inherit; }
-.thumbs button[aria-pressed="true"] { color: var(--accent-text); background: var(--soft); }
-.thumbs svg { width: 17px; height: 17px; }
-.thumbs .down svg { rotate: 180deg; }
+.thumbs { display: flex; color: var(--quiet); font-size: 12.5px; }
+.thumbs button { width: 32px; height: 32px; border-radius: 50%; }
+.thumbs [aria-pressed="true"] { color: var(--accent-text); background: var(--soft); }
+.thumbs svg { width: 15px; }
+.down svg { rotate: 180deg; }
 .sources b { font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 
 .typing { display: flex; gap: 5px; width: max-content; margin-top: 6px; padding: 15px 16px;

@@ -275,9 +275,7 @@ export class ChatElement extends HTMLElement {
   }
 
   newRow(entry) {
-    const row = new Row(entry, this.server, (failed) => this.chat.outbox.retry(failed), (answer, value) =>
-      this.chat.judge(answer, value),
-    );
+    const row = new Row(entry, this.server, this.chat);
     this.rows.set(entry, row);
     return row;
   }
