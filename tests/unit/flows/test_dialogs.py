@@ -67,10 +67,10 @@ class Talk:
 LINES = st.one_of(
     st.sampled_from(
         f"""
-        查订单|我要退货|开发票|我要投诉|return my order|where is my order|i need an invoice|complaint|是|不|yes|no|对|1|2|4
-        |公司|个人|破损|wrong item|{ORDER}|20261101-0000|20260901-1007|lin@example.com|13800138000|取消|never mind|你好|谢谢
-        |不对，订单号是 20261030-1177|订单号错了|改成 20261102-3319|sorry, wrong email a@b.cc|怎么保存茶叶？|how long is it?
-        |😀|{{order}}|{{x}}|*a*|昨天|订单号 手机号 邮箱 错了
+        查订单|我要退货|开发票|我要投诉|return my order|where is my order|i need an invoice|complaint|是|不|yes|no
+        |对|1|2|4|公司|个人|破损|wrong item|{ORDER}|20261101-0000|20260901-1007|lin@example.com|13800138000|取消|谢谢
+        |never mind|你好|不对，订单号是 20261030-1177|订单号错了|改成 20261102-3319|sorry, wrong email a@b.cc
+        |怎么保存茶叶？|how long is it?|😀|{{order}}|{{x}}|*a*|昨天|订单号 手机号 邮箱 错了
         """.split("|")
     ),
     st.text(max_size=40),
