@@ -45,9 +45,9 @@ CANDIDATES, PROPOSED = 16, 48
 #: 359 questions of the demo shop's set that 32 and 16 do not.
 MOST_PHRASES = 32
 
-#: Topics that a query's phrases may stand in together: the rare phrases come first, and those that would have the full
-#: text rank more than this are left out. A shop of fewer topics never gets there.
-MOST_RANKED = 4_000
+#: In a shop of more topics than this, a query has at most so many phrases, the rarest ones, which together stand in
+#: at most so many topics: what the full text must rank is what a search takes its time for.
+MOST_RANKED, RAREST = 1_500, 6
 
 #: A question of at most so many units is compared on the loop, which takes about a millisecond.
 SHORT = 12
@@ -503,12 +503,15 @@ def _phrases(question: Weighed, vocabulary: Vocabulary) -> list[str]:
     Where those stand in very many topics, only the rarest of them.
     """
     phrases = list(islice(dict.fromkeys((*_own(question), *_spoken(question))), MOST_PHRASES))
-    common = [(_standing(phrase, vocabulary), phrase) for phrase in phrases]
-    if sum(count for count, _ in common) <= MOST_RANKED:
+    if vocabulary.topics <= MOST_RANKED:
         return phrases
+    # The index is of trigrams: a phrase costs what its commonest parts cost, found or not. So in a large shop only
+    # words that some article has are looked for, the rarest first, and no characters alone.
+    own = dict.fromkeys(phrase for phrase in _own(question) if phrase[0] != " ")
+    common = sorted((count, phrase) for phrase in own if (count := _standing(phrase, vocabulary)))
     left = MOST_RANKED
     kept: list[str] = []
-    for count, phrase in sorted(common):
+    for count, phrase in common[:RAREST]:
         left -= count
         if kept and left < 0:
             break

@@ -103,6 +103,11 @@ class Vocabulary:
                 self._near[word[0], len(word)].pop(word, None)
         self._resize(max(0, self._topics - 1))
 
+    @property
+    def topics(self) -> int:
+        """How many topics were counted."""
+        return self._topics
+
     def count(self, term: str) -> int:
         """In how many topics a term stands."""
         return self._counts.get(term, 0)
