@@ -20,6 +20,7 @@ import msgspec
 import websockets
 
 from benches.load.clients import open_sessions
+from benches.load.harness import LIMITS
 from benches.load.machine import Child, describe
 from benches.load.simulator import Simulator
 
@@ -58,7 +59,9 @@ TRAPS = {
     ),
 }
 ANSWER = {"zh": "这是本店说明里的内容。", "en": "This is what our help pages say."}
-_SETTINGS = """
+_SETTINGS = (
+    LIMITS
+    + """
 [answer]
 burst_ms = 0
 burst_max_ms = 0
@@ -68,6 +71,7 @@ api_key = 'upstream-secret'
 name = 'sim-model'
 allow_private = true
 """
+)
 READY_SECONDS = 300.0
 
 
@@ -115,7 +119,7 @@ async def _run(folder: Path, models: Path | None) -> list[tuple[str, ...]]:
         arguments = ["-m", "xiaoer_server.cli", "serve", "--port", "0", "--data", str(data), "--config", str(config)]
         server = await asyncio.to_thread(Child, "server", arguments, 0, folder / "log", environ=environ)
         try:
-            await _until(folder / "log", "are learned")
+            await asyncio.to_thread(_until, folder / "log", "are learned")
             for language, pairs in PAIRS.items():
                 simulator.reply = [ANSWER[language]]
                 simulator.drafts.clear()
@@ -132,12 +136,12 @@ async def _run(folder: Path, models: Path | None) -> list[tuple[str, ...]]:
     return rows
 
 
-async def _until(log: Path, words: str) -> None:
+def _until(log: Path, words: str) -> None:
     end = time.monotonic() + READY_SECONDS
     while words not in log.read_text("utf-8", "replace"):
         if time.monotonic() > end:
             raise SystemExit(f"not ready after {READY_SECONDS:.0f} s:\n{log.read_text()[-2000:]}")
-        await asyncio.sleep(0.2)
+        time.sleep(0.2)
 
 
 def _report(rows: list[tuple[str, ...]]) -> str:

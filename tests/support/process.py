@@ -34,7 +34,7 @@ address_sockets = 10000
 """
 
 
-#: Most tests are about the log, the model or the edge: what they ask is asked of the model, each time, and no models are
+#: Most tests are about the log, the model or the edge: what they ask is asked of the model, each time, and no model is
 #: made. Who tests understanding says so in `environ`.
 PLAIN = {
     "XIAOER_INFER_ENABLED": "false",
