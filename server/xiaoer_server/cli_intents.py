@@ -233,7 +233,7 @@ async def _on_the_store(settings: Settings, data: Path, command: str, arguments:
     from .infer.nothing import NoInfer
     from .store.engine import Store
 
-    model = data / "models" / settings.intents.model
+    model = data / "models" / settings.infer.model
     infer = LocalInfer(model) if command in ("intents.train", "intents.eval", "intents.try") else NoInfer()
     store = await Store.open(data)
     try:

@@ -257,7 +257,6 @@ class IntentSettings(Section, frozen=True):
     A message whose probability of being in scope is below `threshold` has no intent.
     """
 
-    model: Text = "e5-small"
     threshold: Share = 0.5
     deadline_seconds: Seconds = 0.5
     keep_versions: Annotated[int, Meta(ge=1, le=1_000, description="a whole number from 1 to 1000")] = 10
