@@ -45,6 +45,9 @@ CANDIDATES, PROPOSED = 16, 48
 #: 359 questions of the demo shop's set that 32 and 16 do not.
 MOST_PHRASES = 32
 
+#: In a large shop hardly a topic is known from the question before, and each costs milliseconds.
+FEW_CANDIDATES = 6
+
 #: In a shop of more topics than this, a query has at most so many phrases, the rarest ones, which together stand in
 #: at most so many topics: what the full text must rank is what a search takes its time for.
 MOST_RANKED, RAREST = 1_500, 6
@@ -166,7 +169,8 @@ class Knowledge:
         proposed, of = await asyncio.to_thread(self._propose, tenant, phrases, near)
         by_words = [topic for _, topic in proposed]
         by_meaning = [of[hit.chunk] for hit in near if hit.chunk in of]
-        names = list(reciprocal_rank((by_words, by_meaning)))[:CANDIDATES]
+        most = CANDIDATES if book.vocabulary.topics <= MOST_RANKED else FEW_CANDIDATES
+        names = list(reciprocal_rank((by_words, by_meaning)))[:most]
         wanted = {name: [chunk for chunk, topic in of.items() if topic == name] for name in names}
         topics = await self._topics(tenant, book, wanted)
         cosines = {hit.chunk: hit.cosine for hit in near if hit.part == 0}

@@ -22,16 +22,17 @@ _CANDIDATES = (
     " WHERE chunks_index MATCH ? AND c.tenant = ?"
     " ORDER BY bm25(chunks_index, 4.0, 3.0, 1.0) LIMIT ?"
 )
-_TOPICS = "SELECT id, topic FROM chunks WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))"
+# Without the hints SQLite reads all of a tenant's rows, in the order that is asked for, instead of looking up the few.
+_TOPICS = "SELECT id, topic FROM chunks WHERE +tenant = ? AND id IN (SELECT value FROM json_each(?))"
 _HEADS = (
-    "SELECT slug, topic, lang, title, asks FROM articles"
+    "SELECT slug, topic, lang, title, asks FROM articles INDEXED BY ix_articles_tenant_topic"
     " WHERE tenant = ? AND topic IN (SELECT value FROM json_each(?)) ORDER BY slug"
 )
 _CHUNKS = (
-    "SELECT id, slug, topic, number, parts, text FROM chunks"
+    "SELECT id, slug, topic, number, parts, text FROM chunks INDEXED BY ix_chunks_tenant_topic_parts"
     " WHERE tenant = ? AND topic IN (SELECT value FROM json_each(?)) AND parts <= ?"
     " UNION SELECT id, slug, topic, number, parts, text FROM chunks"
-    " WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))"
+    " WHERE +tenant = ? AND id IN (SELECT value FROM json_each(?))"
     " ORDER BY slug, number"
 )
 
