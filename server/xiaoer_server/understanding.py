@@ -50,7 +50,12 @@ class Understanding:
         self._infer = infer
         self._tasks: list[asyncio.Task[None]] = []
         self._cache: CachePath | None = None
-        self.knowledge = Knowledge(store, service.client if service is not None else None)
+        articles = settings.knowledge
+        self.knowledge = Knowledge(
+            store,
+            service.client if service is not None and articles.embed else None,
+            seconds=articles.question_seconds,
+        )
         self.intents = Intents(
             store, infer, threshold=own.threshold, deadline=own.deadline_seconds, keep=own.keep_versions
         )

@@ -264,7 +264,10 @@ class Pipeline:
             await self._from_knowledge(asking, sink, passages)
             return
         if not evidence and await self._must_not_guess(asking):
-            await self._unknown(asking, sink)
+            if sink.after:  # beside a dialogue, which goes on
+                await self._from_knowledge(asking, sink, [])
+            else:
+                await self._unknown(asking, sink)
             return
         said = [(entry.role, entry.text) for entry in asking.history]
         most = self._settings.answer.history_chars
@@ -308,9 +311,14 @@ class Pipeline:
         if self._handoffs is None:
             await self._from_knowledge(asking, sink, [])
             return
-        await self._knowledge.unanswered.note(asking.tenant, asking.question)
+        await self._note(asking)
         await self._handoffs.hand_over(asking.conversation, "no_evidence", language_of(asking.question))
         metrics.ANSWERS.labels("handoff", "waiting").inc()
+
+    async def _note(self, asking: Asking) -> None:
+        """What to write next."""
+        if self._settings.knowledge.unanswered:
+            await self._knowledge.unanswered.note(asking.tenant, asking.question)
 
     async def _without_model(
         self, failure: ModelFailure, asking: Asking, sink: AnswerSink, passages: list[Passage]
@@ -334,7 +342,7 @@ class Pipeline:
         """Stream the fitting passage, or say that there is none and offer a human."""
         answer = compose(asking.question, passages, threshold=self._threshold)
         if not answer.confident:
-            await self._knowledge.unanswered.note(asking.tenant, asking.question)
+            await self._note(asking)
         await self._answer_with(sink, answer)
 
     async def _answer_with(self, sink: AnswerSink, answer: Answer) -> None:
