@@ -14,7 +14,7 @@ PORT ?= 8000
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 180
 
-.PHONY: help build run test bench bench-quick load load-gateway leak soak fuzz asan lint fmt clean openai-suite
+.PHONY: stubs help build run test bench bench-quick load load-gateway leak soak fuzz asan lint fmt clean openai-suite
 
 help:
 	@echo "make build   make .venv and build both distributions, release mode"
@@ -31,6 +31,7 @@ help:
 	@echo "make fuzz    build, then fuzz every kernel for FUZZ_SECONDS ($(FUZZ_SECONDS)) against what is too simple to be wrong"
 	@echo "make asan    the kernels' tests on kernels built with sanitizers"
 	@echo "make lint    ruff, mypy, stubtest, cargo fmt, clippy"
+	@echo "make stubs   make the model process's gRPC modules anew from infer/service.proto"
 	@echo "make fmt     format Python and Rust"
 	@echo "make clean   remove what was built"
 
@@ -134,6 +135,11 @@ lint: $(VENV)/.stamp-dev
 	cd native && cargo fmt --all --check
 	cd native && PYO3_PYTHON=$(BIN)/python cargo clippy --workspace --all-targets --locked -- -D warnings
 	cd native/fuzz && cargo fmt --check && cargo clippy --no-default-features --locked --target-dir ../target/fuzz/lint -- -D warnings
+
+# The Python modules of the model process's protocol.
+stubs: $(VENV)/.stamp-dev
+	$(BIN)/python -m grpc_tools.protoc -Iserver --python_out=server --pyi_out=server --grpc_python_out=server \
+	  server/xiaoer_server/infer/service.proto
 
 fmt: $(VENV)/.stamp-dev
 	$(BIN)/ruff check --fix .

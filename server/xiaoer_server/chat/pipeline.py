@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from xiaoer import WordFilter
 
 from ..brain import prompt
@@ -173,6 +175,8 @@ class Pipeline:
         asking = Asking(conversation, asked, history, question, known, recognised)
         if self._dialogs is not None and await self._from_dialog(self._dialogs, asking, sink):
             return
+        if sink.after:  # a dialogue has just begun, or goes on behind this answer
+            asking = asking._replace(known=msgspec.structs.replace(known, flow=True))
         if self._provider is None:
             await self._from_knowledge(asking, sink, await self._search(asking))
         elif not await self._from_cache(asking, sink):

@@ -330,7 +330,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _larger_limit(self) -> int:
         """More than usual where the request may have it: only who has a key makes the server keep a large body."""
-        if self.url.startswith(b"/v1/"):
+        if self.url.startswith((b"/v1/", b"/api/admin/")):
             self._body_limit = max(self._usual_body, self.context.large_body(self.headers))
         return self._body_limit
 

@@ -36,9 +36,8 @@ def test_a_text_alone_and_among_others(encoder: Encoder) -> None:
     assert together.shape == (6, 384)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     for text, vector in zip(texts, together, strict=True):
-        # Inputs of a product are quantised with one scale for the whole batch, so neighbours change a text's vector:
-        # to 0.996 of it among short texts, to 0.987 beside a long one.
-        assert encoder.embed([text])[0] @ vector > 0.98
+        # A product's inputs are quantised with one scale: run together, texts would change each other's vectors.
+        assert encoder.embed([text])[0] @ vector > 0.99999
     assert encoder.embed([]).shape == (0, 384)
     assert encoder.embed(["退货"], "passage")[0] @ encoder.embed(["退货"], "query")[0] < 0.9999
 
