@@ -8,9 +8,10 @@ the trade's general vocabulary belongs here; what is special to a shop is said b
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+
+from xiaoer import Fold, Skip, WordFilter
 
 from .language import is_cjk, stem
 
@@ -306,8 +307,11 @@ def _concepts(name: str) -> list[str]:
 _READ = _Reader(TABLE)
 _CHINESE = {phrase: frozenset(concepts) for phrase, concepts in _READ.chinese.items()}
 _LATIN = {phrase: frozenset(concepts) for phrase, concepts in _READ.latin.items()}
-_CHINESE_PHRASE = re.compile("|".join(sorted(map(re.escape, _CHINESE), key=len, reverse=True)))
+# Leftmost, then longest, and nothing folded: the texts are folded already. A regular expression tries each of the
+# phrases at each character, and takes five times as long.
+_CHINESE_PHRASES = WordFilter(_CHINESE, fold=Fold(0), skip=Skip(gap=0, total=0), whole_words=False)
 _LONGEST = max(map(len, _LATIN))
+_LATIN_FIRST = frozenset(phrase[0] for phrase in _LATIN)
 
 #: For each concept its phrases as the full-text index holds them (see `store/articles.py`).
 SPOKEN = {concept: tuple(dict.fromkeys(phrases)) for concept, phrases in _READ.spoken.items()}
@@ -321,8 +325,8 @@ def in_chinese(run: str) -> Iterator[tuple[int, int, frozenset[str]]]:
 
     A phrase without concepts is a filler.
     """
-    for match in _CHINESE_PHRASE.finditer(run):
-        yield match.start(), match.end(), _CHINESE[match.group()]
+    for match in _CHINESE_PHRASES.find(run):
+        yield match.start, match.end, _CHINESE[match.word.text]
 
 
 def in_latin(words: Sequence[str], at: int) -> tuple[int, frozenset[str]]:
@@ -330,6 +334,8 @@ def in_latin(words: Sequence[str], at: int) -> tuple[int, frozenset[str]]:
 
     A phrase without concepts is a filler.
     """
+    if stem(words[at]) not in _LATIN_FIRST:
+        return 0, frozenset()
     stems: list[str] = []
     for word in words[at : at + _LONGEST]:
         if is_cjk(word):

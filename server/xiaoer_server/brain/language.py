@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 Language = Literal["zh", "en"]
@@ -67,6 +68,7 @@ def is_cjk(token: str) -> bool:
     return _CJK_CHARACTER.match(token) is not None
 
 
+@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """The part of a Latin word that its forms share: orders, ordered and ordering give order."""
     for suffix in _SUFFIXES:

