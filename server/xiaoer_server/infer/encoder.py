@@ -15,8 +15,8 @@ from .manifest import Manifest, ModelRefused, verified
 CHARACTERS_A_TOKEN = 8
 
 #: Texts that are run together, where that changes no text's vector. In a graph of whole numbers all inputs of a layer
-#: share one scale, so a text's vector would depend on what it is run with, also on another tenant's; alone it costs 4.5 ms
-#: of a core, in eights 2.9.
+#: share one scale, so a text's vector would depend on what it is run with, also on another tenant's; alone it costs
+#: 4.5 ms of a core, in eights 2.9.
 BATCH, ALONE = 16, 1
 
 
