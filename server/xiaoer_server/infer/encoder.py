@@ -70,10 +70,12 @@ class Encoder:
         return vectors
 
 
-class _Engine(Protocol):
-    batch: int
-
+class _Runs(Protocol):
     def run(self, texts: list[str]) -> Vectors: ...
+
+
+class _Engine(_Runs, Protocol):
+    batch: int
 
 
 def _engine(folder: Path, manifest: Manifest, threads: int) -> _Engine:
@@ -147,7 +149,7 @@ class _Remote:
 
     batch = BATCH
 
-    def __init__(self, remote: _Engine) -> None:
+    def __init__(self, remote: _Runs) -> None:
         self._remote = remote
 
     def run(self, texts: list[str]) -> Vectors:
