@@ -192,7 +192,7 @@ def describe(folder: Path) -> list[str]:
     return [
         f"{cpu}, {os.cpu_count()} cores, {memory / 2**20:.1f} GiB, {platform.system()} {platform.release()}",
         f"a million additions in Python: {loop_milliseconds():.0f} ms (median of 9)",
-        f"4 KiB write and fdatasync in {folder}: {fsync_milliseconds(folder):.2f} ms (median of 200)",
+        f"4 KiB write and fdatasync: {fsync_milliseconds(folder):.2f} ms (median of 200)",
         f"Python {platform.python_version()}, xiaoer {build['version']} ({build['backend']}, {build['profile']}), "
         f"SQLite {sqlite3.sqlite_version}, " + ", ".join(versions),
     ]
