@@ -15,20 +15,20 @@ import hashlib
 import hmac
 import json
 import logging
-import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
-from ..llm.address import ForbiddenAddress, check_literal, resolve
+from ..llm.address import ForbiddenAddress, check_literal
 from ..llm.breaker import Breaker, BreakerPolicy
 from .flow_model import Value, Webhook
 from .flow_schema import Mismatch, validate
+
+if TYPE_CHECKING:
+    from .webhook_http import Answered, Connections
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class Webhooks:
         self._own = own
         self._clock = clock
         self._breakers: OrderedDict[tuple[str, str], Breaker] = OrderedDict()
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._connections: Connections | None = None
 
     async def call(self, tenant: str, hook: Webhook, payload: Mapping[str, Value], *, key: str) -> dict[str, Any]:
         """See `Calls`."""
@@ -153,11 +153,6 @@ class Webhooks:
         except TimeoutError:
             breaker.failure(time.monotonic() - began, era)
             raise _failed("timeout", f"{tenant}: {parts.netloc} did not answer in time") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            breaker.failure(time.monotonic() - began, era)
-            if (forbidden := _forbidden(error)) is not None:
-                raise _failed("forbidden", f"{tenant}: {forbidden}") from None
-            raise _failed("unavailable", f"{tenant}: {parts.netloc}: {type(error).__name__}") from None
         except WebhookFailed as error:
             breaker.failure(time.monotonic() - began, era)
             raise _failed(error.kind, f"{tenant}: {parts.netloc}: {error}") from None
@@ -169,9 +164,8 @@ class Webhooks:
 
     async def close(self) -> None:
         """Close all connections."""
-        for session in self._sessions.values():
-            await session.close()
-        self._sessions.clear()
+        if self._connections is not None:
+            await self._connections.close()
 
     def _breaker(self, tenant: str, origin: str) -> Breaker:
         breaker = self._breakers.get((tenant, origin))
@@ -182,29 +176,11 @@ class Webhooks:
         self._breakers.move_to_end((tenant, origin))
         return breaker
 
-    def _session(self, *, private: bool) -> aiohttp.ClientSession:
-        session = self._sessions.get(private)
-        if session is None:
-            connector = aiohttp.TCPConnector(
-                resolver=_Checked(private), use_dns_cache=False, limit=100, limit_per_host=20
-            )
-            session = self._sessions[private] = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                timeout=aiohttp.ClientTimeout(total=None),
-                auto_decompress=False,
-            )
-        return session
-
     async def _twice(self, url: str, secret: bytes, key: str, body: bytes, *, private: bool) -> bytes:
         try:
             return await self._once(url, secret, key, body, private=private)
         except WebhookFailed as error:
             if error.kind != "unavailable":
-                raise
-        except (aiohttp.ClientConnectionError, OSError) as error:
-            if _forbidden(error) is not None:
                 raise
         await asyncio.sleep(RETRY_AFTER)
         return await self._once(url, secret, key, body, private=private)
@@ -221,20 +197,30 @@ class Webhooks:
             "webhook-signature": sign(secret, key, now, body),
             "idempotency-key": key,
         }
-        session = self._session(private=private)
-        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            if response.status in _AGAIN:
-                raise WebhookFailed("unavailable", f"answered {response.status}")
-            if not 200 <= response.status < 300:
-                raise WebhookFailed("status", f"answered {response.status}")
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise WebhookFailed("invalid", "the answer is compressed")
-            data = bytearray()
-            async for piece in response.content.iter_any():
-                data += piece
-                if len(data) > self._max_bytes:
-                    raise WebhookFailed("invalid", f"the answer has more than {self._max_bytes} bytes")
-            return bytes(data)
+        answer = await self._post(url, headers, body, private=private)
+        if answer.status in _AGAIN:
+            raise WebhookFailed("unavailable", f"answered {answer.status}")
+        if not 200 <= answer.status < 300:
+            raise WebhookFailed("status", f"answered {answer.status}")
+        if answer.encoding != "identity":
+            raise WebhookFailed("invalid", "the answer is compressed")
+        if len(answer.body) > self._max_bytes:
+            raise WebhookFailed("invalid", f"the answer has more than {self._max_bytes} bytes")
+        return answer.body
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes, *, private: bool) -> Answered:
+        # In a thread, and not before: aiohttp takes longer to import than the loop may stand still.
+        await asyncio.to_thread(import_module, f"{__package__}.webhook_http")
+        from .webhook_http import Connections, Malformed, Unreachable
+
+        if self._connections is None:
+            self._connections = Connections()
+        try:
+            return await self._connections.post(url, headers, body, private=private, most=self._max_bytes)
+        except Unreachable as error:
+            raise WebhookFailed("unavailable", str(error)) from None
+        except Malformed as error:
+            raise WebhookFailed("invalid", str(error)) from None
 
 
 def saved(answer: Mapping[str, Any], save: Mapping[str, str]) -> dict[str, Value]:
@@ -248,46 +234,6 @@ def saved(answer: Mapping[str, Any], save: Mapping[str, str]) -> dict[str, Value
             value = value[:LONGEST_VALUE]
         found[name] = value if isinstance(value, str | int | float | bool) else None
     return found
-
-
-class _Checked(AbstractResolver):
-    """Answers with the addresses that were judged, so that these are what is connected to."""
-
-    def __init__(self, private: bool) -> None:
-        self._private = private
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        try:
-            addresses = await resolve(host, port, allow_private=self._private)
-        except ForbiddenAddress as error:
-            raise _ForbiddenName(str(error)) from None
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
-class _ForbiddenName(OSError):
-    """Comes through aiohttp as the cause of its own error."""
-
-
-def _forbidden(error: BaseException) -> _ForbiddenName | None:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, _ForbiddenName):
-        cause = cause.__cause__ or getattr(cause, "os_error", None)
-    return cause
 
 
 def _read(body: bytes, hook: Webhook) -> dict[str, Any]:

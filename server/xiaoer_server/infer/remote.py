@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +16,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 import numpy as np
-from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec import Meta
 
-from ..llm.address import ForbiddenAddress, resolve
+from ..llm.address import ForbiddenAddress, check_literal
+from ..llm.judged import JudgedResolver
 from .interface import Vectors
 from .manifest import ModelRefused
 
@@ -73,8 +72,7 @@ class RemoteEngine:
         try:
             self._remote = msgspec.json.decode((folder / FILE).read_bytes(), type=Remote)
             parts = urlsplit(self._remote.base_url)
-            self._host = parts.hostname or ""
-            self._port = parts.port or (443 if parts.scheme == "https" else 80)
+            self._host, _ = parts.hostname or "", parts.port  # raises where it is none
         except OSError as error:
             raise ModelRefused(f"{folder / FILE}: {error.strerror}") from error
         except (msgspec.MsgspecError, ValueError) as error:
@@ -120,9 +118,9 @@ class RemoteEngine:
 
     async def _post(self, texts: list[str]) -> bytes:
         remote = self._remote
-        # Looked up and judged for each call, and connected to what was judged.
-        addresses = await resolve(self._host, self._port, allow_private=remote.allow_private)
-        connector = aiohttp.TCPConnector(resolver=_Judged(addresses), force_close=True)
+        check_literal(self._host, allow_private=remote.allow_private)
+        resolver = JudgedResolver(allow_private=remote.allow_private)
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True)
         async with (
             aiohttp.ClientSession(connector=connector, headers=self._headers) as session,
             session.post(
@@ -139,28 +137,3 @@ class RemoteEngine:
                 if len(content) > LARGEST:
                     raise RemoteFailed(f"{self._host}: its answer is longer than {LARGEST} bytes")
             return bytes(content)
-
-
-class _Judged(AbstractResolver):
-    """Answers with the addresses that were judged, whatever is asked."""
-
-    def __init__(self, addresses: list[str]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +17,6 @@ from . import markdown_file, table
 from .articles import article_of
 from .child import read_apart
 from .document import MOST_BYTES, Document, Read, Refusal, Unreadable
-from .sitemap import Site, page_name
-from .web import Web
 
 #: Files of an import, pages of a site, and articles that are written at once.
 MOST_FILES, MOST_PAGES, TOGETHER = 20_000, 2_000, 50
@@ -146,6 +145,11 @@ class Import:
             await self._document(shown, _row_name(name, document) if rows else name, document)
 
     async def _site(self, url: str) -> None:
+        # In a thread, and not before: aiohttp takes longer to import than the loop may stand still.
+        await asyncio.to_thread(import_module, f"{__package__}.sitemap")
+        from .sitemap import Site, page_name
+        from .web import Web
+
         try:
             async with Web(url, allow_private=self._allow_private) as web:
                 site = Site(web, url, most=MOST_PAGES)

@@ -5,15 +5,13 @@ A name is resolved once and the connection goes to the address that was judged (
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ...llm.address import ForbiddenAddress, Resolver, resolve
+from ...llm.judged import JudgedResolver
 from .document import Unreadable
 
 #: Who we say we are, and whom a site's robots.txt names.
@@ -32,29 +30,6 @@ class Page(NamedTuple):
     kind: str
     charset: str | None
     data: bytes
-
-
-class _Judged(AbstractResolver):
-    """Answers with addresses that were judged, or not at all."""
-
-    def __init__(self, allow_private: bool, resolver: Resolver | None) -> None:
-        self._allow_private = allow_private
-        self._resolver = resolver
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found: Sequence[str] = await resolve(host, port, allow_private=self._allow_private, resolver=self._resolver)
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-            )
-            for address in found
-        ]  # fmt: skip
-
-    async def close(self) -> None:
-        """Nothing is kept."""
 
 
 class Web:
@@ -77,9 +52,8 @@ class Web:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Web:
-        connector = aiohttp.TCPConnector(
-            resolver=_Judged(self._allow_private, self._resolver), use_dns_cache=False, limit=2
-        )
+        resolver = JudgedResolver(allow_private=self._allow_private, resolver=self._resolver)
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=2)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -114,8 +88,6 @@ class Web:
             except TimeoutError:
                 raise Unreadable(f"does not answer within {PAGE_SECONDS:g} s") from None
             except (aiohttp.ClientError, OSError, ValueError) as error:
-                if isinstance(error.__cause__, ForbiddenAddress):
-                    raise Unreadable(str(error.__cause__)) from None
                 raise Unreadable(f"cannot be fetched: {str(error)[:200] or type(error).__name__}") from None
             if target is not None:
                 url = urljoin(url, target)
