@@ -290,13 +290,13 @@ class _Reader:
     def _add_chinese(self, concepts: Sequence[str], phrase: str) -> None:
         self.chinese[phrase].update(concepts)
         for concept in concepts:
-            self.spoken[concept].append(" ".join(phrase) if len(phrase) > 1 else f" {phrase} ")
+            self.spoken[concept].append(phrase)
 
     def _add_latin(self, concepts: Sequence[str], phrase: str) -> None:
         words = phrase.split()
         self.latin[tuple(map(stem, words))].update(concepts)
         for concept in concepts:
-            self.spoken[concept].append(phrase if len(words) > 1 else stem(phrase))
+            self.spoken[concept].append(phrase)
         self.words.update(words)
 
 
@@ -313,7 +313,7 @@ _CHINESE_PHRASES = WordFilter(_CHINESE, fold=Fold(0), skip=Skip(gap=0, total=0),
 _LONGEST = max(map(len, _LATIN))
 _LATIN_FIRST = frozenset(phrase[0] for phrase in _LATIN)
 
-#: For each concept its phrases as the full-text index holds them (see `store/articles.py`).
+#: For each concept its phrases.
 SPOKEN = {concept: tuple(dict.fromkeys(phrases)) for concept, phrases in _READ.spoken.items()}
 
 #: All Latin words of the table, folded.

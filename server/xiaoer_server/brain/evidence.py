@@ -9,7 +9,7 @@ title, the asks and the passage cover together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .language import tokens
 from .terms import Unit, terms_of, units
@@ -24,34 +24,61 @@ COVERAGE, SENTENCE = 0.2, 0.7
 
 
 class Weighed:
-    """A text's units with their worth, and all its terms."""
+    """A text's units with their worth, and all its terms. Only the terms are made at once: most texts are not asked
+    for more."""
 
-    __slots__ = ("reach", "terms", "units", "worth")
+    __slots__ = ("_reach", "_units", "_vocabulary", "_words", "_worth", "terms")
 
     def __init__(self, words: Sequence[str], vocabulary: Vocabulary) -> None:
-        distinct: dict[Unit, float] = {}
-        for unit in units(words):
-            if len(distinct) >= MOST_UNITS:
-                break
-            distinct[unit] = vocabulary.worth(unit)
-        self.units = list(distinct.items())
-        self.worth = sum(distinct.values())
+        self._words = words
+        self._vocabulary = vocabulary
+        self._units: list[tuple[Unit, float]] | None = None
         self.terms = terms_of(words)
-        self.reach = frozenset(term for unit in distinct for term in (*unit.exact, *unit.weak, unit.single) if term)
+
+    @property
+    def units(self) -> list[tuple[Unit, float]]:
+        """The distinct units with their worth, at most `MOST_UNITS`."""
+        # Two threads may both get here: the words are read before the look, and forgotten after the units are there.
+        words = self._words
+        if self._units is None:
+            distinct: dict[Unit, float] = {}
+            for unit in units(words):
+                if len(distinct) >= MOST_UNITS:
+                    break
+                distinct[unit] = self._vocabulary.worth(unit)
+            self._worth = sum(distinct.values())
+            self._reach = frozenset(
+                term for unit in distinct for term in (*unit.exact, *unit.weak, unit.single) if term
+            )
+            self._units = list(distinct.items())
+            self._words = ()
+        return self._units
 
     def covered_by(self, terms: frozenset[str]) -> float:
         """The share of this text's worth that a text of these terms covers."""
-        if not self.worth or self.reach.isdisjoint(terms):
+        weighed = self.units
+        if not self._worth or self._reach.isdisjoint(terms):
             return 0.0
-        return sum(worth * _match(unit, terms) for unit, worth in self.units) / self.worth
+        return sum(worth * _match(unit, terms) for unit, worth in weighed) / self._worth
 
     def agreement(self, other: Weighed) -> float:
         """How far two texts say the same, 0 to 1."""
-        there = self.covered_by(other.terms)
-        if not there:
-            return 0.0
-        back = other.covered_by(self.terms)
-        return 2 * there * back / (there + back) if back else 0.0
+        return self.best([other])
+
+    def best(self, others: Iterable[Weighed]) -> float:
+        """The best agreement with one of these texts; 0 where there are none.
+
+        A text that covers a share x of this one agrees by 2x / (1 + x) at most, so most are never weighed themselves.
+        """
+        shares = sorted(((self.covered_by(other.terms), at, other) for at, other in enumerate(others)), reverse=True)
+        best = 0.0
+        for there, _, other in shares:
+            if 2 * there / (1 + there) <= best:
+                break
+            back = other.covered_by(self.terms)
+            if back:
+                best = max(best, 2 * there * back / (there + back))
+        return best
 
 
 def weigh(text: str, vocabulary: Vocabulary) -> Weighed:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..infer.interface import Infer
 from ..store.articles import Article, Articles, by_topic
-from ..store.chunks import Chunk, Chunks, searchable
+from ..store.chunks import Chunk, Chunks
 from ..store.engine import Store
 from ..store.search import SearchReader
 from . import book as books
@@ -29,7 +29,9 @@ from .concepts import SPOKEN
 from .curated import Curated
 from .evidence import Weighed
 from .fusion import Nearness, calibration_of, nearness, reciprocal_rank
-from .language import Language, is_cjk, language_of, stem, tokens
+from .indexed import asked as in_index
+from .indexed import indexed
+from .language import Language, language_of, tokens
 from .meaning import QUESTION_SECONDS, Meaning, Progress
 from .topics import Scored, Topic, passages, vocabulary_of
 from .unanswered import Unanswered
@@ -469,19 +471,15 @@ def _cut(articles: Sequence[Article]) -> list[tuple[Article, list[Chunk]]]:
     """Articles with their chunks. The title is in the index with each of them, the asks with the first."""
     rows = []
     for article in articles:
-        title = _index_text(article.title)
-        asks = _index_text("\n".join(article.asks))
+        title = indexed(article.title)
+        asks = indexed("\n".join(article.asks))
         texts = passages(article.body)
         chunks = [
-            Chunk(number, len(texts), text, title, "" if number else asks, _index_text(text))
+            Chunk(number, len(texts), text, title, "" if number else asks, indexed(text))
             for number, text in enumerate(texts)
         ]
         rows.append((article, chunks))
     return rows
-
-
-def _index_text(text: str) -> str:
-    return searchable(part for word in tokens(text) for part in (word if is_cjk(word) else [word]))
 
 
 def _analysed(
@@ -506,43 +504,38 @@ def _phrases(question: Weighed, vocabulary: Vocabulary) -> list[str]:
 
     Where those stand in very many topics, only the rarest of them.
     """
-    phrases = list(islice(dict.fromkeys((*_own(question), *_spoken(question))), MOST_PHRASES))
     if vocabulary.topics <= MOST_RANKED:
-        return phrases
-    # The index is of trigrams: a phrase costs what its commonest parts cost, found or not. So in a large shop only
-    # words that some article has are looked for, the rarest first, and no characters alone.
-    own = dict.fromkeys(phrase for phrase in _own(question) if phrase[0] != " ")
-    common = sorted((count, phrase) for phrase in own if (count := _standing(phrase, vocabulary)))
+        return list(islice(dict.fromkeys((*_own(question), *_spoken(question))), MOST_PHRASES))
+    # Each chunk that a phrase finds is ranked. So in a large shop only words that some article has are looked for, the
+    # rarest first, and no characters alone.
+    own = dict.fromkeys(_own(question, alone=False))
+    common = sorted((count, term) for term in own if (count := vocabulary.count(term)))
     left = MOST_RANKED
     kept: list[str] = []
-    for count, phrase in common[:RAREST]:
+    for count, term in common[:RAREST]:
         left -= count
         if kept and left < 0:
             break
-        kept.append(phrase)
+        kept.append(term)
     return kept
 
 
-def _standing(phrase: str, vocabulary: Vocabulary) -> int:
-    """In how many topics a phrase stands at most."""
-    words = phrase.split()
-    if all(map(is_cjk, words)):
-        characters = "".join(words)
-        pairs = [characters[at : at + 2] for at in range(len(characters) - 1)] or [characters]
-        return min(map(vocabulary.count, pairs))
-    return min((vocabulary.count(stem(word)) for word in words if not is_cjk(word)), default=0)
-
-
-def _own(question: Weighed) -> Iterator[str]:
+def _own(question: Weighed, *, alone: bool = True) -> Iterator[str]:
+    """The question's pairs of characters and stems, as the index has them too; with the characters `alone`."""
     for unit, _ in question.units:
         for term in (*unit.exact, *unit.weak):
             if term[0] != "#":
-                yield " ".join(term) if is_cjk(term) else term
-        if unit.single:
-            yield f" {unit.single} "
+                yield term
+        if alone and unit.single:
+            yield unit.single
 
 
 def _spoken(question: Weighed) -> Iterator[str]:
     for unit, _ in question.units:
         for concept in unit.exact:
-            yield from SPOKEN.get(concept, ())
+            yield from _phrases_for(concept)
+
+
+@cache
+def _phrases_for(concept: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(in_index, SPOKEN.get(concept, ()))))

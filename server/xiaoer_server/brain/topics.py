@@ -11,8 +11,7 @@ from xiaoer import Chunker
 from ..store.articles import Article, by_topic
 from ..store.chunks import Found
 from .evidence import Weighed, evidence, weigh
-from .language import CJK, Language, tokens
-from .terms import terms_of
+from .language import CJK, Language
 from .vocabulary import TopicWords, Vocabulary
 
 #: An article that is not wider than this is answered with as a whole. A Chinese character is two wide.
@@ -36,13 +35,13 @@ class Section:
 
     def __init__(self, text: str, asked: frozenset[str], vocabulary: Vocabulary) -> None:
         self.text = text
-        self.terms = asked | terms_of(tokens(text))
         weighed = (weigh(sentence, vocabulary) for sentence in _SENTENCE_END.split(text))
-        self.sentences = [sentence for sentence in weighed if sentence.units]
+        self.sentences = [sentence for sentence in weighed if sentence.terms]
+        self.terms = asked.union(*(sentence.terms for sentence in self.sentences))
 
     def told(self, question: Weighed) -> float:
         """The best agreement of a sentence with the question."""
-        return max(map(question.agreement, self.sentences), default=0.0)
+        return question.best(self.sentences)
 
 
 class Head(NamedTuple):
@@ -93,7 +92,7 @@ class Topic:
         Returns:
             None where no chunk is known.
         """
-        asked = max(map(question.agreement, self._heads), default=0.0)
+        asked = question.best(self._heads)
         found: list[tuple[bool, float, Head, Section]] = []
         best = 0.0
         for chunk, (article, section) in tuple(self._sections.items()):

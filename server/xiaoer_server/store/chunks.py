@@ -1,9 +1,7 @@
 """Articles cut into chunks, their full-text index on SQLite, and the one place that writes either.
 
-The index is FTS5 with the trigram tokenizer, which cannot find the two-character words that Chinese mostly consists
-of. So it indexes a copy of the text in which every Chinese character stands alone between spaces: of `退 款` the
-trigram is the whole pair, and ` 退 ` a single character. Triggers keep the index equal to the table in the same
-transaction, whoever writes.
+The index is FTS5 over a copy of the text in which words stand between spaces as they are looked for
+(`brain/indexed.py`). Triggers keep the index equal to the table in the same transaction, whoever writes.
 
 Every edit counts the tenant's edition up in its own transaction. What other engines have for full text (MySQL's ngram
 parser, PostgreSQL's tsvector) would stand in for the statements of `search.py` and for the triggers.
@@ -105,15 +103,9 @@ class Found(msgspec.Struct, frozen=True):
     text: str
 
 
-def searchable(words: Iterable[str]) -> str:
-    """Words as the index wants them: separated by spaces, also at both ends."""
-    return f" {' '.join(words)} "
-
-
 def match_query(phrases: Iterable[str]) -> str:
-    """An FTS5 query that finds any of the phrases. Each is quoted, so none is syntax; the trigram tokenizer takes
-    no phrase of less than three characters, and those are left out."""
-    quoted = ('"' + phrase.replace('"', '""') + '"' for phrase in phrases if len(phrase) >= 3)
+    """An FTS5 query that finds any of the phrases. Each is quoted, so none is syntax."""
+    quoted = ('"' + phrase.replace('"', '""') + '"' for phrase in phrases if phrase)
     return " OR ".join(quoted)
 
 

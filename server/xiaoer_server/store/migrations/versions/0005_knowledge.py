@@ -22,7 +22,8 @@ TERMS = ("title_terms", "asks_terms", "body_terms")
 INDEX = (
     """
     CREATE VIRTUAL TABLE chunks_index USING fts5(
-        title_terms, asks_terms, body_terms, content='chunks', content_rowid='id', tokenize='trigram'
+        title_terms, asks_terms, body_terms, content='chunks', content_rowid='id',
+        tokenize='unicode61 remove_diacritics 0'
     )
     """,
     """
