@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import resource
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xiaoer_server.app import COLLECTOR_THRESHOLDS
 from xiaoer_server.brain.knowledge import Knowledge
 from xiaoer_server.brain.vectors import quantised
 from xiaoer_server.demo import shop
@@ -181,6 +183,9 @@ async def measure(folder: Path, model: Embedding | None) -> dict[str, float]:
         figures[f"{run}, words ready, s"] = time.perf_counter() - began
         assert knowledge.meaning is not None
         await knowledge.meaning.until_done(TENANT)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)  # as the server does
         figures[f"{run}, vectors ready, s"] = time.perf_counter() - began
         if run == "rebuild":
             await knowledge.stop()

@@ -69,15 +69,13 @@ def _packages(_: Settings) -> Iterator[Finding]:
 def _sqlite(_: Settings) -> Iterator[Finding]:
     connection = sqlite3.connect(":memory:")
     try:
-        connection.execute("CREATE VIRTUAL TABLE t USING fts5(x, tokenize='trigram')")
-        trigram = True
+        connection.execute("CREATE VIRTUAL TABLE t USING fts5(x, tokenize='unicode61 remove_diacritics 0')")
+        fts = True
     except sqlite3.OperationalError:
-        trigram = False
+        fts = False
     finally:
         connection.close()
-    yield Finding(
-        trigram, f"SQLite {sqlite3.sqlite_version} with FTS5 trigram", "SQLite 3.34 or newer with FTS5 is needed."
-    )
+    yield Finding(fts, f"SQLite {sqlite3.sqlite_version} with FTS5", "SQLite 3.34 or newer with FTS5 is needed.")
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from xiaoer import Fold, Skip, WordFilter
 
-from .language import is_cjk, stem
+from .language import stem
 
 TABLE = """
 order: 订单 单子 那单 这单 下单 拍下 订购 订的 我的单 那个单 下错单 下的单 下了单 | order; orders;
@@ -310,8 +310,10 @@ _LATIN = {phrase: frozenset(concepts) for phrase, concepts in _READ.latin.items(
 # Leftmost, then longest, and nothing folded: the texts are folded already. A regular expression tries each of the
 # phrases at each character, and takes five times as long.
 _CHINESE_PHRASES = WordFilter(_CHINESE, fold=Fold(0), skip=Skip(gap=0, total=0), whole_words=False)
-_LONGEST = max(map(len, _LATIN))
-_LATIN_FIRST = frozenset(phrase[0] for phrase in _LATIN)
+# By the first word, the longest first.
+_LATIN_PHRASES: defaultdict[str, list[tuple[tuple[str, ...], frozenset[str]]]] = defaultdict(list)
+for _phrase in sorted(_LATIN, key=len, reverse=True):
+    _LATIN_PHRASES[_phrase[0]].append((_phrase, _LATIN[_phrase]))
 
 #: For each concept its phrases.
 SPOKEN = {concept: tuple(dict.fromkeys(phrases)) for concept, phrases in _READ.spoken.items()}
@@ -329,20 +331,15 @@ def in_chinese(run: str) -> Iterator[tuple[int, int, frozenset[str]]]:
         yield match.start, match.end, _CHINESE[match.word.text]
 
 
-def in_latin(words: Sequence[str], at: int) -> tuple[int, frozenset[str]]:
+def in_latin(stems: Sequence[str], at: int) -> tuple[int, frozenset[str]]:
     """How many of the words from `at` on make up a phrase, and its concepts; (0, none) if they don't.
 
     A phrase without concepts is a filler.
+
+    Args:
+        stems: Of the words of a text; what stands for Chinese among them is part of no phrase.
     """
-    if stem(words[at]) not in _LATIN_FIRST:
-        return 0, frozenset()
-    stems: list[str] = []
-    for word in words[at : at + _LONGEST]:
-        if is_cjk(word):
-            break
-        stems.append(stem(word))
-    for count in range(len(stems), 0, -1):
-        found = _LATIN.get(tuple(stems[:count]))
-        if found is not None:
-            return count, found
+    for phrase, concepts in _LATIN_PHRASES.get(stems[at], ()):
+        if len(phrase) == 1 or tuple(stems[at : at + len(phrase)]) == phrase:
+            return len(phrase), concepts
     return 0, frozenset()

@@ -52,7 +52,7 @@ FEW_CANDIDATES = 6
 
 #: In a shop of more topics than this, a query has at most so many phrases, the rarest ones, which together stand in
 #: at most so many topics: what the full text must rank is what a search takes its time for.
-MOST_RANKED, RAREST = 1_500, 6
+MOST_RANKED, RAREST = 1_000, 6
 
 #: A question of at most so many units is compared on the loop, which takes about a millisecond.
 SHORT = 12

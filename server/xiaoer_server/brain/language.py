@@ -14,6 +14,7 @@ from typing import Literal
 Language = Literal["zh", "en"]
 
 CJK = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_FIRST_CJK = CJK[0]
 _TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+")
 _CJK_CHARACTER = re.compile(rf"[{CJK}]")
 _CJK_PUNCTUATION = re.compile(r"[\u3001-\u303f\uff01-\uff65]")
@@ -65,7 +66,7 @@ def tokens(text: str) -> list[str]:
 
 def is_cjk(token: str) -> bool:
     """Whether a token of `tokens` is a run of Chinese characters."""
-    return _CJK_CHARACTER.match(token) is not None
+    return token >= _FIRST_CJK and _CJK_CHARACTER.match(token) is not None
 
 
 @lru_cache(maxsize=65_536)

@@ -31,6 +31,7 @@ def units(words: Sequence[str]) -> Iterator[Unit]:
 
     Fillers are left out, unless they are part of a phrase that is a concept.
     """
+    stems = _stems(words)
     at = 0
     while at < len(words):
         word = words[at]
@@ -38,11 +39,11 @@ def units(words: Sequence[str]) -> Iterator[Unit]:
             yield from _chinese(word)
             at += 1
             continue
-        count, concepts = in_latin(words, at)
+        count, concepts = in_latin(stems, at)
         if count:
             yield from _concept(concepts)
         elif word not in STOP_WORDS and len(word) > 1:
-            yield Unit(stem(word), (stem(word),))
+            yield Unit(stems[at], (stems[at],))
         at += max(count, 1)
 
 
@@ -73,6 +74,7 @@ def _character(run: str, at: int) -> Unit:
 def terms_of(words: Sequence[str]) -> frozenset[str]:
     """All terms by which a text can be matched: concepts, stems, single Chinese characters and their pairs."""
     found: set[str] = set()
+    stems = _stems(words)
     for at, word in enumerate(words):
         if is_cjk(word):
             found.update(word)
@@ -81,6 +83,10 @@ def terms_of(words: Sequence[str]) -> frozenset[str]:
                 found |= concepts
         else:
             if word not in STOP_WORDS and len(word) > 1:
-                found.add(stem(word))
-            found |= in_latin(words, at)[1]
+                found.add(stems[at])
+            found |= in_latin(stems, at)[1]
     return frozenset(found)
+
+
+def _stems(words: Sequence[str]) -> list[str]:
+    return [word if is_cjk(word) else stem(word) for word in words]

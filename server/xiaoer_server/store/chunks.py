@@ -53,6 +53,7 @@ chunks = Table(
     Column("body_terms", LongText, nullable=False),
     UniqueConstraint("tenant", "slug", "number"),
     Index(None, "tenant", "topic", "parts"),
+    Index(None, "id", "tenant", "topic"),
     sqlite_autoincrement=True,
     **MYSQL,
 )

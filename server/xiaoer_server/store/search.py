@@ -18,7 +18,9 @@ KEPT, MORE = 2, 6
 
 #: bm25 weights of the index's columns: title, asks, body.
 _CANDIDATES = (
-    "SELECT c.id, c.topic FROM chunks_index JOIN chunks AS c ON c.id = chunks_index.rowid"
+    # The index has what is needed of all that is ranked; the rows themselves fill a page each.
+    "SELECT c.id, c.topic FROM chunks_index"
+    " JOIN chunks AS c INDEXED BY ix_chunks_id_tenant_topic ON c.id = chunks_index.rowid"
     " WHERE chunks_index MATCH ? AND c.tenant = ?"
     " ORDER BY bm25(chunks_index, 4.0, 3.0, 1.0) LIMIT ?"
 )

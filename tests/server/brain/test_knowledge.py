@@ -121,9 +121,9 @@ async def test_a_question_is_never_syntax(shop: Knowledge, question: str) -> Non
 @given(st.text(max_size=60) | st.text(alphabet="\"*^:(){}-+ '退款运费refundOR", max_size=60))
 def test_any_phrases_make_a_query_that_fts5_takes(question: str) -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute("CREATE VIRTUAL TABLE f USING fts5(a, tokenize='trigram')")
+        connection.execute("CREATE VIRTUAL TABLE f USING fts5(a, tokenize='unicode61 remove_diacritics 0')")
         # A NUL ends the query within the quotes; no token of `language.tokens` holds one.
-        query = match_query([question.replace("\0", ""), "退 款"])
+        query = match_query([question.replace("\0", ""), "退款"])
         connection.execute("SELECT * FROM f WHERE f MATCH ?", (query,)).fetchall()
 
 
@@ -160,9 +160,9 @@ async def test_one_slug_may_stand_in_two_tenants(shop: Knowledge, store: Store) 
 
 
 async def test_a_deleted_article_is_forgotten(shop: Knowledge, store: Store) -> None:
-    assert await index_hits(store, "紫 砂") == 1
+    assert await index_hits(store, "紫砂") == 1
     await shop.delete("demo", "zh-pot")
-    assert await index_hits(store, "紫 砂") == 0
+    assert await index_hits(store, "紫砂") == 0
     assert "zh-pot" not in slugs(await shop.search("demo", "紫砂壶"))
     await check_index(store)
 
@@ -170,7 +170,7 @@ async def test_a_deleted_article_is_forgotten(shop: Knowledge, store: Store) -> 
 async def test_a_replaced_article_is_found_by_its_new_words_only(shop: Knowledge, store: Store) -> None:
     await shop.search("demo", "紫砂壶")
     await shop.put("demo", article("zh-pot", "竹茶盘", "别泡水。", topic="pot"))
-    assert await index_hits(store, "紫 砂") == 0
+    assert await index_hits(store, "紫砂") == 0
     assert (await shop.search("demo", "竹茶盘"))[0].text == "别泡水。"
     assert "zh-pot" not in slugs(await shop.search("demo", "紫砂"))
     await check_index(store)
@@ -179,7 +179,7 @@ async def test_a_replaced_article_is_found_by_its_new_words_only(shop: Knowledge
 async def test_replacing_everything_leaves_nothing_behind(shop: Knowledge, store: Store) -> None:
     await shop.replace("demo", [article("only", "运费")])
     assert [found.slug for found in await Articles(store).all("demo")] == ["only"]
-    assert await index_hits(store, "退 款") == await index_hits(store, "refund") == 0
+    assert await index_hits(store, "退款") == await index_hits(store, "refund") == 0
     await check_index(store)
 
 
@@ -189,7 +189,7 @@ async def test_a_replacement_that_fails_changes_nothing(shop: Knowledge, store: 
         await shop.replace("demo", twice)
     assert len(await Articles(store).all("demo")) == len(SHOP)
     assert (await shop.search("demo", "退款"))[0].article == "zh-refund"
-    assert await index_hits(store, "全 新") == 0
+    assert await index_hits(store, "全新") == 0
     await check_index(store)
 
 

@@ -76,6 +76,7 @@ def upgrade() -> None:
         **MYSQL,
     )
     op.create_index("ix_chunks_tenant_topic_parts", "chunks", ["tenant", "topic", "parts"])
+    op.create_index("ix_chunks_id_tenant_topic", "chunks", ["id", "tenant", "topic"])
     if sqlite:
         for statement in INDEX:
             op.execute(statement)
