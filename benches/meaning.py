@@ -1,4 +1,7 @@
-"""Ten questions in each language, asked once, then in other words: which of them the chat answers again by meaning.
+"""Ten questions in each language, asked once, then in other words: what the chat makes of them by meaning.
+
+A hit of the cache is the same answer again, without the model. Where there is none, the model answers from articles,
+and what counts is whether these are the same as those of the first question.
 
     python -m benches.meaning [--models DIR] [--write]
 
@@ -15,6 +18,7 @@ import sqlite3
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import websockets
@@ -75,13 +79,25 @@ allow_private = true
 READY_SECONDS = 300.0
 
 
+class _Source(msgspec.Struct):
+    title: str
+
+
 class _Frame(msgspec.Struct):
     type: str
     role: str = ""
+    sources: list[_Source] | None = None
 
 
-async def _ask(port: int, question: str) -> float:
-    """Ask in a conversation of its own; seconds until the first sign of an answer."""
+class _Answered(NamedTuple):
+    """How long the first words took, in seconds, and the title of the first source; "" where there is none."""
+
+    seconds: float
+    source: str
+
+
+async def _ask(port: int, question: str) -> _Answered:
+    """Ask in a conversation of its own."""
     [path] = await open_sessions(port, 1)
     async with websockets.connect(f"ws://127.0.0.1:{port}{path}") as socket:
         began = time.perf_counter()
@@ -92,7 +108,7 @@ async def _ask(port: int, question: str) -> float:
             if frame.type in ("delta", "done") or (frame.type == "message" and frame.role == "system"):
                 first = first or time.perf_counter() - began
             if frame.type == "done" or (frame.type == "message" and frame.role == "system"):
-                return first
+                return _Answered(first, frame.sources[0].title if frame.sources else "")
 
 
 def _answered_by(data: Path) -> str:
@@ -123,13 +139,13 @@ async def _run(folder: Path, models: Path | None) -> list[tuple[str, ...]]:
             for language, pairs in PAIRS.items():
                 simulator.reply = [ANSWER[language]]
                 simulator.drafts.clear()
-                for question, _ in pairs:
-                    await _ask(server.port, question)
+                first = {question: await _ask(server.port, question) for question, _ in pairs}
                 for kind, asked in (("paraphrase", pairs), ("trap", TRAPS[language])):
                     for question, other in asked:
-                        seconds = await _ask(server.port, other)
+                        again = await _ask(server.port, other)
                         by = _answered_by(data)
-                        rows.append((kind, question, other, by, f"{seconds * 1e3:.0f}"))
+                        same = "yes" if again.source and again.source == first[question].source else "no"
+                        rows.append((kind, question, other, by, same, f"{again.seconds * 1e3:.0f}"))
                         print(*rows[-1], sep="  ", flush=True)
         finally:
             await asyncio.to_thread(server.stop)
@@ -147,15 +163,17 @@ def _until(log: Path, words: str) -> None:
 def _report(rows: list[tuple[str, ...]]) -> str:
     hits = sum(row[0] == "paraphrase" and row[3] == "cache" for row in rows)
     wrong = sum(row[0] == "trap" and row[3] == "cache" for row in rows)
+    asked = sum(row[0] == "paraphrase" for row in rows)
+    same = sum(row[0] == "paraphrase" and row[4] == "yes" for row in rows)
     lines = [
-        f"{hits} of {sum(row[0] == 'paraphrase' for row in rows)} paraphrases were answered by meaning, {wrong} of "
-        f"{sum(row[0] == 'trap' for row in rows)} traps.",
+        f"Of {asked} paraphrases the cache answered {hits}; {same} led to the same article as the question before. Of "
+        f"{sum(row[0] == 'trap' for row in rows)} traps the cache answered {wrong}.",
         "",
-        "| asked first | asked then | answered by | ms to the first words |",
-        "|---|---|---|---|",
+        "| asked first | asked then | answered by | same article | ms to the first words |",
+        "|---|---|---|---|---|",
         *(
-            f"| {first} | {then}{' (a trap)' if kind == 'trap' else ''} | {by} | {ms} |"
-            for kind, first, then, by, ms in rows
+            f"| {first} | {then}{' (a trap)' if kind == 'trap' else ''} | {by} | {found} | {ms} |"
+            for kind, first, then, by, found, ms in rows
         ),
     ]
     return "\n".join(lines)

@@ -12,6 +12,8 @@ from .rates import Rates
 
 WIDTH, HEIGHT = 460, 330
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 44, 48
+#: About how wide a character of the key is.
+CHARACTER = 5.8
 _COLOURS = {"ours": "ours", "cosine alone": "cosine", "cosine and guards": "guards"}
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #24292f }
@@ -49,7 +51,7 @@ def _panel(title: str, found: list[Rates], left: int, top: int, report: Report) 
         if each.hits:
             methods.setdefault(each.method.partition(",")[0], []).append(each)
     most = max((each.wrong or 0.0 for each in found), default=0.0)
-    scale = next(limit for limit in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if limit >= most)
+    scale = next(limit for limit in (0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0) if limit >= most)
     x0, y0 = left + LEFT, top + HEIGHT - BOTTOM
     width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
@@ -68,7 +70,8 @@ def _panel(title: str, found: list[Rates], left: int, top: int, report: Report) 
     parts.append(f'<path class="axis" fill="none" d="M{x0} {top + TOP}V{y0}H{x0 + width}"/>')
     parts.append(f'<text class="small" x="{x0 + width}" y="{y0 + 34}" text-anchor="end">recall</text>')
     parts.append(f'<text class="small" x="{x0 - 44}" y="{top + 36}">wrong / hits</text>')
-    for number, (method, points) in enumerate(methods.items()):
+    key = x0 + 34.0
+    for method, points in methods.items():
         style = _COLOURS.get(method, "peer")
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, points))
         parts.append(f'<polyline class="line {style}" points="{line}"/>')
@@ -80,6 +83,7 @@ def _panel(title: str, found: list[Rates], left: int, top: int, report: Report) 
             parts.append(
                 f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"><title>{escape(label)}</title></circle>'
             )
-        parts.append(f'<circle class="{style}" cx="{x0 + 70 + 92 * number}" cy="{top + 32}" r="4"/>')
-        parts.append(f'<text class="small" x="{x0 + 78 + 92 * number}" y="{top + 36}">{escape(method)}</text>')
+        parts.append(f'<circle class="{style}" cx="{key:.0f}" cy="{top + 32}" r="4"/>')
+        parts.append(f'<text class="small" x="{key + 8:.0f}" y="{top + 36}">{escape(method)}</text>')
+        key += 24 + CHARACTER * len(method)
     return parts
