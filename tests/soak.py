@@ -32,6 +32,9 @@ from support.strict_caller import ask, post
 CALLERS = 24
 SETTLE = 60.0
 
+#: Seconds until a caller takes it that its call hangs.
+LIMIT = 20.0
+
 #: Seconds of an upstream's patience, and how soon idle connections go.
 PATIENCE = {"first_token_seconds": 2.0, "token_seconds": 1.5, "answer_seconds": 4.0}
 IDLE = {"idle_seconds": 1.0, "scale_down_seconds": 1.0}
@@ -64,8 +67,9 @@ MOST_OBJECTS_A_CALL = 0.02
 class Traffic:
     """Callers that do one thing after the other until they are told to stop."""
 
-    def __init__(self, gateway: OwnGateway, seed: int) -> None:
+    def __init__(self, gateway: OwnGateway, seed: int, limit: float) -> None:
         self.gateway = gateway
+        self._limit = limit
         self.counts: Counter[str] = Counter()
         self._random = random.Random(seed)
 
@@ -97,13 +101,13 @@ class Traffic:
 
     async def _stream(self) -> None:
         reply = self._reply()
-        heard = await ask(self.gateway, f"[[reply:{reply}]]", stream=True)
+        heard = await ask(self.gateway, f"[[reply:{reply}]]", stream=True, limit=self._limit)
         assert heard.whole, heard
         assert heard.text == reply
 
     async def _plain(self) -> None:
         reply = self._reply()
-        heard = await ask(self.gateway, f"[[reply:{reply}]]", stream=False)
+        heard = await ask(self.gateway, f"[[reply:{reply}]]", stream=False, limit=self._limit)
         assert heard.whole, heard
         assert heard.text == reply
 
@@ -113,23 +117,29 @@ class Traffic:
             "messages": [{"role": "user", "content": f"[[reply:{self._random.randrange(500)}]]"}],
         }
         heard = await post(
-            self.gateway, "/chat/completions", json.dumps(body).encode(), headers={"X-Xiaoer-Cache": "exact"}
+            self.gateway,
+            "/chat/completions",
+            json.dumps(body).encode(),
+            limit=self._limit,
+            headers={"X-Xiaoer-Cache": "exact"},
         )
         assert heard.whole, heard
 
     async def _embeddings(self) -> None:
         body = {"model": "sim-model", "input": ["one", "two"]}
-        assert (await post(self.gateway, "/embeddings", json.dumps(body).encode())).status == 200
+        heard = await post(self.gateway, "/embeddings", json.dumps(body).encode(), limit=self._limit)
+        assert heard.status == 200, heard
 
     async def _bad(self) -> None:
-        heard = await post(self.gateway, "/chat/completions", self._random.choice(BODIES))
+        heard = await post(self.gateway, "/chat/completions", self._random.choice(BODIES), limit=self._limit)
         assert heard.status in {400, 404}, heard
 
     async def _fault(self) -> None:
         reply, fault = self._reply(), self._random.choice(BROKEN)
         named = self._random.choice(["sim-model", "both"])
         stream = self._random.random() < 0.7
-        heard = await ask(self.gateway, f"[[fault:{fault}]] [[reply:{reply}]]", stream=stream, model=named)
+        question = f"[[fault:{fault}]] [[reply:{reply}]]"
+        heard = await ask(self.gateway, question, stream=stream, model=named, limit=self._limit)
         assert (heard.whole and heard.text == reply) or heard.error is not None, heard
 
     async def _cancel(self) -> None:
@@ -174,7 +184,7 @@ async def soak(seconds: float, seed: int, folder: Path, simulator: str, slack: f
         f"{model('sim-model', 'sim')}{model('both', 'sim/sim-model', 'spare/sim-model')}"
     )
     with running(folder / "data", toml=toml, environ=inside.environ(report)) as server:
-        traffic = Traffic(OwnGateway(server, new_key(server.data, "--name", "soak")), seed)
+        traffic = Traffic(OwnGateway(server, new_key(server.data, "--name", "soak")), seed, slack * LIMIT)
         await traffic.run(seconds / 4)
         first = await settled(server, report)
         warm = traffic.calls
