@@ -44,11 +44,11 @@ def toml(base_url: str) -> str:
 
 
 def call(server: XiaoerProcess, key: str, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"{server.url}/api/admin{path}", method=method, data=body, headers={"authorization": f"Bearer {key}"}
     )
     try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
+        with urllib.request.urlopen(request) as answer:
             content = answer.read()
             return answer.status, json.loads(content) if content else None
     except urllib.error.HTTPError as error:
