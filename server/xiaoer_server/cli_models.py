@@ -76,9 +76,7 @@ def _made(manifest: Manifest, options: argparse.Namespace) -> int:
 def _list(store: ModelStore, options: argparse.Namespace) -> int:
     found = [(name, _checked(store, name) if options.check else manifest) for name, manifest in store.list()]
     if options.json:
-        print_json(
-            [{"name": name, "problem": m} if isinstance(m, str) else msgspec.to_builtins(m) for name, m in found]
-        )
+        print_json([_plain(name, manifest) for name, manifest in found])
     else:
         headers = ("NAME", "KIND", "DIMENSIONS", "LICENCE", "VERSION", "FROM")
         rows = [

@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from xiaoer_server.cli import main
+from xiaoer_server.cli_shared import EX_DATAERR, EX_NOINPUT, EX_OK
 from xiaoer_server.infer.manifest import Manifest, ModelRefused, sha256_of, verified, write
 from xiaoer_server.infer.models import ModelStore
 
@@ -158,3 +160,33 @@ def test_graphs_that_cannot_run(tmp_path: Path) -> None:
         Encoder(_make(tmp_path / "other", dimensions=5))
     with pytest.raises(ModelRefused, match="not finite"):
         Encoder(_make(tmp_path / "nan", value=b"nan"))
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(["models", *arguments, "--data", str(tmp_path / "data")])
+        return code, *capsys.readouterr()
+
+    source = _make(tmp_path / "source")
+    assert run("list")[0] == EX_OK
+    code, out, _ = run("import", str(source))
+    assert (code, out.partition("@")[0]) == (EX_OK, "tiny")
+    assert "licence MIT" in out
+    listed = msgspec.json.decode(run("list", "--check", "--json")[1])
+    assert [(model["name"], model["dimensions"]) for model in listed] == [("tiny", 4)]
+    (tmp_path / "data" / "models" / "tiny" / "model.onnx").write_bytes(b"another")
+    code, out, _ = run("list", "--check")
+    assert code == EX_DATAERR
+    assert "refused" in out
+    [problem] = msgspec.json.decode(run("list", "--check", "--json")[1])
+    assert "model.onnx" in problem["problem"]
+    for arguments, expected, words in (
+        (("import", str(tmp_path / "nothing")), EX_DATAERR, "manifest.json"),
+        (("pull", "nobody"), EX_DATAERR, "nobody"),
+        (("remove", "nobody"), EX_NOINPUT, "no model 'nobody'"),
+    ):
+        code, _, problems = run(*arguments)
+        assert (code, problems.count("\n")) == (expected, 1), problems
+        assert words in problems
+    assert run("remove", "tiny")[0] == EX_OK
+    assert run("list")[1].count("tiny") == 0
