@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -61,8 +62,13 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def version(self) -> str:
         """Name and 12 digits of a hash over all files: vectors of two versions cannot be compared."""
-        files = "".join(f"{name}:{sha}\n" for name, sha in sorted(self.files.items()))
-        return f"{self.name}@{hashlib.sha256(files.encode()).hexdigest()[:12]}"
+        return version_of(self.name, self.files)
+
+
+def version_of(name: str, files: Mapping[str, str]) -> str:
+    """See `Manifest.version`."""
+    listed = "".join(f"{file}:{sha}\n" for file, sha in sorted(files.items()))
+    return f"{name}@{hashlib.sha256(listed.encode()).hexdigest()[:12]}"
 
 
 _decode = msgspec.json.Decoder(Manifest).decode

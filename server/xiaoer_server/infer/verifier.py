@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .manifest import version_of
 from .opposites import opposite
 
 BOS, PAD, EOS = 0, 1, 2
@@ -35,9 +36,10 @@ class CurvePoint(msgspec.Struct, frozen=True):
 
 class _Manifest(msgspec.Struct):
     kind: str
-    version: str
     threshold: float
     curve: list[CurvePoint]
+    name: str = "verifier"
+    files: dict[str, str] = {}
 
 
 class PairVerifier:
@@ -57,7 +59,7 @@ class PairVerifier:
             raise VerifierError(f"{folder.name}: manifest.json is not a verifier's: {error}") from error
         if manifest.kind != "verifier":
             raise VerifierError(f"{folder.name} is of kind {manifest.kind!r}, not a verifier")
-        self.version = manifest.version
+        self.version = version_of(manifest.name, manifest.files)
         self.threshold = manifest.threshold
         self.curve = manifest.curve
         options = onnxruntime.SessionOptions()

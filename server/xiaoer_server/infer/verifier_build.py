@@ -52,7 +52,6 @@ def build(
     manifest = {
         "name": "verifier",
         "kind": "verifier",
-        "version": f"verifier@{_digest(adapter)[:12]}",
         "dimensions": verifier_base.WIDTH,
         "max_tokens": MAX_TOKENS,
         "licence": "MIT (multilingual-e5-small) and this project's licence (adapter)",

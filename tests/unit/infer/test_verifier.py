@@ -99,7 +99,7 @@ def test_manifest(folder: Path, tmp_path: Path) -> None:
     }
     assert 0.5 < manifest["threshold"] <= 1.0
     assert len(manifest["curve"]) > 50
-    (tmp_path / "manifest.json").write_text('{"kind": "encoder", "version": "", "threshold": 0.5, "curve": []}')
+    (tmp_path / "manifest.json").write_text('{"kind": "encoder", "threshold": 0.5, "curve": []}')
     with pytest.raises(VerifierError, match="of kind 'encoder'"):
         PairVerifier(tmp_path)
     (tmp_path / "manifest.json").write_text('{"kind": "verifier"}')
