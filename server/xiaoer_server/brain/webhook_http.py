@@ -23,7 +23,7 @@ class Unreachable(OSError):
 
 
 class Malformed(Exception):
-    """What came back is not HTTP."""
+    """What came back is not HTTP, or not all of it; or the address is none."""
 
 
 class Connections:
@@ -38,7 +38,7 @@ class Connections:
         Raises:
             ForbiddenAddress: The name resolves to an address that is not public, and `private` is false.
             Unreachable: there was no connection, or it broke.
-            Malformed: what came back is not HTTP.
+            Malformed: what came back is not HTTP, or the address is none.
         """
         try:
             async with self._session(private).post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -51,7 +51,7 @@ class Connections:
                 return Answered(response.status, encoding, bytes(data[: most + 1]))
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise Unreachable(type(error).__name__) from error
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, ValueError) as error:
             raise Malformed(type(error).__name__) from error
 
     async def close(self) -> None:
