@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from sqlalchemy import bindparam, select, update
 
@@ -37,6 +38,7 @@ class Conversations:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._marks: dict[tuple[str, str], int] = {}
+        self._storing: dict[tuple[str, str], int] = {}
         self._timer: asyncio.TimerHandle | None = None
         store.before_close(self._flush)
 
@@ -50,19 +52,25 @@ class Conversations:
 
     async def read_seq(self, tenant: str, conversation: str) -> int:
         """How far was read; 0 for nothing, and for a conversation that is not there."""
+        # Looked up before the store is read, which then has all that is not here.
+        key = (tenant, conversation)
+        known = max(self._marks.get(key, 0), self._storing.get(key, 0))
         async with self._store.engine.connect() as connection:
             stored = await connection.scalar(_READ, {"tenant": tenant, "conversation": conversation})
-        return max(stored or 0, self._marks.get((tenant, conversation), 0))
+        return max(stored or 0, known)
 
     def _flush(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         marks, self._marks = self._marks, {}
-        for (tenant, conversation), seq in marks.items():
-            self._store.writer.submit(_MARK, {"of_tenant": tenant, "of_id": conversation, "seq": seq}, _marked)
+        for key, seq in marks.items():
+            self._storing[key] = max(seq, self._storing.get(key, 0))
+            values = {"of_tenant": key[0], "of_id": key[1], "seq": seq}
+            self._store.writer.submit(_MARK, values, partial(self._stored, key, seq))
 
-
-def _marked(error: Exception | None) -> None:
-    if error is not None:
-        log.warning("a read mark was not stored: %s", error)
+    def _stored(self, key: tuple[str, str], seq: int, error: Exception | None) -> None:
+        if self._storing.get(key) == seq:
+            del self._storing[key]
+        if error is not None:
+            log.warning("a read mark was not stored: %s", error)

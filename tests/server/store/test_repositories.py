@@ -93,6 +93,19 @@ async def test_read_marks_are_coalesced_and_never_go_back(store: Store, monkeypa
 
 
 @pytest.mark.usefixtures("tenants")
+async def test_a_read_mark_is_known_while_it_is_being_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations_module, "MARK_SECONDS", 0.0)
+    conversations = Conversations(store)
+    _, mine = await Visitors(store).create("demo")
+    for seq in range(1, 200):
+        conversations.mark_read("demo", mine, seq)
+        await asyncio.sleep(0)
+        assert await conversations.read_seq("demo", mine) == seq
+        if seq % 3 == 0:
+            await store.writer.drain()
+
+
+@pytest.mark.usefixtures("tenants")
 async def test_read_marks_are_stored_at_the_end(store: Store) -> None:
     folder = store.folder
     _, mine = await Visitors(store).create("demo")
